@@ -1,0 +1,333 @@
+//! One file's row in the ledger, and the pure functions by which events and listings change it.
+//!
+//! Every ledger keeps these columns and changes them only through [`FileRow::apply`] and
+//! [`FileRow::absorb`], so that memory, SQLite and PostgreSQL cannot drift apart.
+
+use jiff::Timestamp;
+
+use crate::digest::Digests;
+use crate::proof::{Evidence, ProofKind, SourceLeg};
+use crate::state::{Event, IllegalTransition, Reason, State, Via};
+use crate::store::{Entry, Holding};
+use crate::words::{ByteSize, FileId, FolderId, ItemKey, RelPath, SourceId};
+
+/// Whether a row takes part in the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Listed, and not placed yet: its path may still change before the pass ends.
+    Unsettled,
+    /// Part of the job: it has a state.
+    In,
+    /// Outside the job's source folder; kept because its folder may be moved in.
+    Outside,
+    /// Listed and never moved, for the reason on the row.
+    Skipped,
+    /// The source no longer lists it.
+    Gone,
+}
+
+impl Standing {
+    /// All five.
+    pub const ALL: [Self; 5] = [Self::Unsettled, Self::In, Self::Outside, Self::Skipped, Self::Gone];
+
+    /// The number stored in a ledger.
+    #[must_use]
+    pub fn number(self) -> i16 {
+        match self {
+            Self::Unsettled => 0,
+            Self::In => 1,
+            Self::Outside => 2,
+            Self::Skipped => 3,
+            Self::Gone => 4,
+        }
+    }
+
+    /// Reads a stored number.
+    #[must_use]
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.number() == number)
+    }
+}
+
+/// One file of one job. Columns that an event does not name stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRow {
+    /// The row's id.
+    pub id: FileId,
+    /// The source that lists it.
+    pub source: SourceId,
+    /// The folder it lies in; `None` directly in the source's root.
+    pub folder: Option<FolderId>,
+    /// What the source says: key, name, size, times, revision, digests. `parent` is the folder's key.
+    pub entry: Entry,
+    /// Whether it takes part.
+    pub standing: Standing,
+    /// Why it is skipped, set by listing or placement.
+    pub skip: Option<Reason>,
+    /// Where it stands on its way.
+    pub state: State,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// In words.
+    pub comment: String,
+    /// Tries that failed.
+    pub attempts: u32,
+    /// No automatic retry makes sense.
+    pub last: bool,
+    /// Not to be tried before.
+    pub not_before: Option<Timestamp>,
+    /// An upload was begun; the destination must be asked before sending.
+    pub intended: bool,
+    /// The name at the destination where it is not the source's.
+    pub dest_name: Option<String>,
+    /// Fingerprint of the folded destination path within the job; 0 before placement.
+    pub target: i64,
+    /// Fingerprint of the folded destination name.
+    pub fold: i64,
+    /// Digests of the bytes that passed through us.
+    pub ours: Digests,
+    /// Number of bytes that passed through us, where it is not the published size.
+    pub ours_size: Option<ByteSize>,
+    /// What the source's evidence said of them.
+    pub leg: Option<SourceLeg>,
+    /// What the destination says it holds.
+    pub holding: Option<Holding>,
+    /// How it came there.
+    pub via: Option<Via>,
+    /// How it was proven.
+    pub proven: Option<ProofKind>,
+    /// When the service last reported no change.
+    pub unchanged_at: Option<Timestamp>,
+    /// When the published hash was last read.
+    pub hash_at: Option<Timestamp>,
+    /// When the bytes were last read.
+    pub bytes_at: Option<Timestamp>,
+    /// When the row last changed.
+    pub changed_at: Timestamp,
+    /// The listing pass that saw it last.
+    pub seen: i64,
+    /// The folder's path from the source's root; filled by scans, the root for `folder: None`.
+    pub folder_path: Option<RelPath>,
+    /// The folder's path at the destination; filled by scans, `None` before placement.
+    pub folder_target: Option<RelPath>,
+    /// The folder's id at the destination; filled by scans.
+    pub folder_item: Option<ItemKey>,
+}
+
+impl FileRow {
+    /// A row as a listing first enrols it.
+    #[must_use]
+    pub fn enrolled(id: FileId, source: SourceId, folder: Option<FolderId>, entry: Entry, at: Timestamp, pass: i64) -> Self {
+        Self {
+            id,
+            source,
+            folder,
+            entry,
+            standing: Standing::Unsettled,
+            skip: None,
+            state: State::Pending,
+            reason: None,
+            comment: String::new(),
+            attempts: 0,
+            last: false,
+            not_before: None,
+            intended: false,
+            dest_name: None,
+            target: 0,
+            fold: 0,
+            ours: Digests::none(),
+            ours_size: None,
+            leg: None,
+            holding: None,
+            via: None,
+            proven: None,
+            unchanged_at: None,
+            hash_at: None,
+            bytes_at: None,
+            changed_at: at,
+            seen: pass,
+            folder_path: None,
+            folder_target: None,
+            folder_item: None,
+        }
+    }
+
+    /// The path from the source's root, name included; `None` while the folder has none.
+    #[must_use]
+    pub fn path(&self) -> Option<RelPath> {
+        match (&self.folder_path, self.folder) {
+            (Some(folder), _) => folder.join(&self.entry.name).ok(),
+            (None, None) => RelPath::new(self.entry.name.clone()).ok(),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// The path at the destination, from its root; `None` before placement.
+    #[must_use]
+    pub fn dest_path(&self) -> Option<RelPath> {
+        self.folder_target.as_ref()?.join(self.dest_name()).ok()
+    }
+
+    /// The name at the destination.
+    #[must_use]
+    pub fn dest_name(&self) -> &str {
+        self.dest_name.as_deref().unwrap_or(&self.entry.name)
+    }
+
+    /// What we know of the content: what passed through us, else what the source publishes.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        if self.ours.is_empty() {
+            return Evidence { size: self.entry.size, digests: self.entry.digests.clone() };
+        }
+        Evidence { size: self.ours_size.unwrap_or(self.entry.size), digests: self.ours.clone() }
+    }
+
+    /// Changes the row as an event says, at a moment. Nothing has changed where it errs.
+    ///
+    /// # Errors
+    /// When the event cannot happen in the row's state.
+    pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), IllegalTransition> {
+        self.state = self.state.apply(event)?;
+        self.changed_at = at;
+        match event {
+            Event::Spooled { size, digests, leg } => {
+                self.ours = digests.clone();
+                self.ours_size = Some(*size);
+                self.leg = Some(*leg);
+                self.settle_reason(None, "");
+            }
+            Event::Present { holding, via, sent, reason } => self.present(holding, *via, sent, *reason),
+            Event::SpoolLost | Event::Displaced => {
+                self.settle_reason(None, "");
+                self.holding = None;
+            }
+            Event::Proven(proof) => {
+                self.proven = Some(proof.kind());
+                self.leg = Some(proof.leg());
+                if let Some(holding) = &mut self.holding {
+                    holding.evidence = proof.expected().clone();
+                    // What the destination publishes is kept; what reading back showed is ours.
+                    holding.evidence.digests.sha256 = None;
+                }
+                if self.ours.is_empty() && proof.kind() == ProofKind::Bytes {
+                    self.ours = proof.expected().digests.clone();
+                }
+                match proof.kind() {
+                    ProofKind::Hash => self.hash_at = Some(proof.at()),
+                    ProofKind::Bytes | ProofKind::Parts => self.bytes_at = Some(proof.at()),
+                }
+                self.settle_reason(None, "");
+                self.intended = false;
+            }
+            Event::Vanished { comment } => {
+                self.holding = None;
+                self.via = None;
+                self.settle_reason(Some(Reason::AbsentAtDestination), comment);
+                self.attempts += 1;
+            }
+            Event::Failed { reason, comment, last } => {
+                self.settle_reason(Some(*reason), comment);
+                self.attempts += 1;
+                self.last = *last;
+            }
+            Event::Lapsed { reason, comment } => self.settle_reason(Some(*reason), comment),
+            Event::Superseded { comment } => self.supersede(comment),
+            Event::Retried { comment } => {
+                // What went wrong before stays readable; a person's own words are never lost.
+                if !comment.is_empty() {
+                    self.comment = comment.clone();
+                }
+                self.last = false;
+                self.not_before = None;
+            }
+            Event::Deferred { reason, comment, not_before } => {
+                self.settle_reason(Some(*reason), comment);
+                self.attempts += 1;
+                self.not_before = *not_before;
+            }
+            Event::Noted { reason, comment, holding } => {
+                self.settle_reason(Some(*reason), comment);
+                if let Some(holding) = holding {
+                    self.holding = Some(holding.clone());
+                }
+            }
+            Event::Checked { hash } => {
+                self.unchanged_at = Some(at);
+                if *hash {
+                    self.hash_at = Some(at);
+                }
+            }
+            Event::Intended => self.intended = true,
+            Event::Gone => self.standing = Standing::Gone,
+            Event::Renamed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn settle_reason(&mut self, reason: Option<Reason>, comment: &str) {
+        self.reason = reason;
+        comment.clone_into(&mut self.comment);
+        self.not_before = None;
+    }
+
+    fn present(&mut self, holding: &Holding, via: Via, sent: &Digests, reason: Reason) {
+        self.holding = Some(holding.clone());
+        self.via = Some(via);
+        if !sent.is_empty() {
+            self.ours = sent.clone();
+        }
+        self.settle_reason(Some(reason), "");
+    }
+
+    fn supersede(&mut self, comment: &str) {
+        self.ours = Digests::none();
+        self.ours_size = None;
+        self.leg = None;
+        self.via = None;
+        self.proven = None;
+        self.attempts = 0;
+        self.last = false;
+        self.settle_reason(Some(Reason::SourceChanged), comment);
+    }
+
+    /// Takes what a later listing says of the same key and returns the events that this amounts to.
+    ///
+    /// Content counts as changed when size or a common digest differs, or, where no digest can tell,
+    /// when the revision differs. The row becomes unsettled, for its place may have changed.
+    #[must_use]
+    pub fn absorb(&mut self, entry: &Entry, folder: Option<FolderId>, pass: i64) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.folder != folder || self.entry.name != entry.name {
+            let from = self.path().map_or_else(|| self.entry.name.clone(), |p| p.to_string());
+            events.push(Event::Renamed { from });
+        }
+        if content_differs(&self.entry, entry) {
+            let comment = format!("source content changed: {} to {} bytes", self.entry.size.0, entry.size.0);
+            events.push(Event::Superseded { comment });
+        }
+        self.entry = entry.clone();
+        self.folder = folder;
+        self.standing = Standing::Unsettled;
+        self.skip = None;
+        self.seen = pass;
+        events
+    }
+}
+
+fn content_differs(old: &Entry, new: &Entry) -> bool {
+    if old.size != new.size {
+        return true;
+    }
+    for (a, b) in [
+        (&old.digests.sha256, &new.digests.sha256),
+        (&old.digests.quickxor, &new.digests.quickxor),
+        (&old.digests.sha1, &new.digests.sha1),
+    ] {
+        if let (Some(a), Some(b)) = (a, b) {
+            return a != b;
+        }
+    }
+    // A digest that appears where there was none is news about the same revision, not a change.
+    old.revision != new.revision && old.times.modified != new.times.modified
+}
