@@ -47,7 +47,9 @@ pub trait Ledger: Memo + Send + Sync {
     /// The newest runs first.
     async fn runs(&self, job: JobId, limit: usize) -> Result<Vec<RunRow>, StoreError>;
 
-    /// Finds or makes a source of the job by its label.
+    /// Finds or makes a source of the job by its label, together with its root folder's row (key `""`,
+    /// no parent, name `""`, path the root): whatever a listing gives without a parent lies in that row,
+    /// so that every file has a folder. A listing never names the root itself; a sweep spares it.
     ///
     /// # Errors
     /// `Rejected` with code `TargetChanged` where the label resolved to something else before.

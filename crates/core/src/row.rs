@@ -56,8 +56,8 @@ pub struct FileRow {
     pub id: FileId,
     /// The source that lists it.
     pub source: SourceId,
-    /// The folder it lies in; `None` directly in the source's root.
-    pub folder: Option<FolderId>,
+    /// The folder it lies in; directly below the source's root that is the source's root folder row.
+    pub folder: FolderId,
     /// What the source says: key, name, size, times, revision, digests. `parent` is the folder's key.
     pub entry: Entry,
     /// Whether it takes part.
@@ -106,7 +106,7 @@ pub struct FileRow {
     pub changed_at: Timestamp,
     /// The listing pass that saw it last.
     pub seen: i64,
-    /// The folder's path from the source's root; filled by scans, the root for `folder: None`.
+    /// The folder's path from the source's root; filled by scans, `None` while a parent is missing.
     pub folder_path: Option<RelPath>,
     /// The folder's path at the destination; filled by scans, `None` before placement.
     pub folder_target: Option<RelPath>,
@@ -117,7 +117,7 @@ pub struct FileRow {
 impl FileRow {
     /// A row as a listing first enrols it.
     #[must_use]
-    pub fn enrolled(id: FileId, source: SourceId, folder: Option<FolderId>, entry: Entry, at: Timestamp, pass: i64) -> Self {
+    pub fn enrolled(id: FileId, source: SourceId, folder: FolderId, entry: Entry, at: Timestamp, pass: i64) -> Self {
         Self {
             id,
             source,
@@ -155,11 +155,7 @@ impl FileRow {
     /// The path from the source's root, name included; `None` while the folder has none.
     #[must_use]
     pub fn path(&self) -> Option<RelPath> {
-        match (&self.folder_path, self.folder) {
-            (Some(folder), _) => folder.join(&self.entry.name).ok(),
-            (None, None) => RelPath::new(self.entry.name.clone()).ok(),
-            (None, Some(_)) => None,
-        }
+        self.folder_path.as_ref()?.join(&self.entry.name).ok()
     }
 
     /// The path at the destination, from its root; `None` before placement.
@@ -296,7 +292,7 @@ impl FileRow {
     /// Content counts as changed when size or a common digest differs, or, where no digest can tell,
     /// when the revision differs. The row becomes unsettled, for its place may have changed.
     #[must_use]
-    pub fn absorb(&mut self, entry: &Entry, folder: Option<FolderId>, pass: i64) -> Vec<Event> {
+    pub fn absorb(&mut self, entry: &Entry, folder: FolderId, pass: i64) -> Vec<Event> {
         let mut events = Vec::new();
         if self.folder != folder || self.entry.name != entry.name {
             let from = self.path().map_or_else(|| self.entry.name.clone(), |p| p.to_string());

@@ -20,6 +20,36 @@ use crate::state::Reason;
 use crate::transport::Body;
 use crate::words::{ByteSize, Cursor, ItemKey, RelPath, Revision, Times};
 
+/// What one kind of step costs: requests on the wire and units of the service's own price list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fee {
+    /// Requests.
+    pub requests: u64,
+    /// Units (for Graph: resource units).
+    pub units: u64,
+}
+
+/// A store's price list, by which `plan` says beforehand what a job will cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// One page of a listing (1,000 items).
+    pub page: Fee,
+    /// One `prepare` of a whole batch (its inner requests included in the units).
+    pub prepare: Fee,
+    /// Opening one file's bytes.
+    pub open: Fee,
+    /// Opening one upload.
+    pub upload: Fee,
+    /// One fragment of an upload.
+    pub fragment: Fee,
+    /// Uploading one empty file, all told.
+    pub empty_file: Fee,
+    /// Making one folder and setting its times.
+    pub folder: Fee,
+    /// One copy by the service.
+    pub copy: Fee,
+}
+
 /// What a source can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceCaps {
@@ -31,6 +61,8 @@ pub struct SourceCaps {
     pub incremental: bool,
     /// The tenant (or machine) within which a destination could copy by itself.
     pub copy_realm: Option<String>,
+    /// What its steps cost.
+    pub prices: Prices,
 }
 
 /// A place that files come from.
@@ -109,6 +141,8 @@ pub struct DestinationCaps {
     pub fragment: ByteSize,
     /// True where a listing can go on from an earlier cursor.
     pub incremental: bool,
+    /// What its steps cost.
+    pub prices: Prices,
 }
 
 /// What a destination says it holds at one place.
@@ -249,8 +283,9 @@ pub trait Destination: Send + Sync {
     /// `Exists` with reason `folder-is-file` where a file stands there.
     async fn ensure_folder(&self, parent: &ItemKey, name: &str, path: &RelPath) -> Result<ItemKey, StoreError>;
 
-    /// Sets the times of a folder after it was filled. Repeating it changes nothing.
-    async fn set_folder_times(&self, folder: &ItemKey, times: Times) -> Result<(), StoreError>;
+    /// Sets the times of folders after they were filled, at most 20 a call, in one request where the
+    /// service allows. One answer a folder, in order. Repeating it changes nothing.
+    async fn set_folder_times(&self, folders: &[(ItemKey, Times)]) -> Vec<Result<(), StoreError>>;
 
     /// Uploads one file. After a kill at any point, calling it again with `resumed` finishes the
     /// same upload or finds that it was finished; it never makes a second object or version.

@@ -134,9 +134,9 @@ pub struct FolderRow {
     pub source: SourceId,
     /// What the source calls it.
     pub key: ItemKey,
-    /// The folder it lies in; `None` directly in the root.
+    /// The folder it lies in; `None` only for the source's root folder row.
     pub parent: Option<FolderId>,
-    /// Its name; `None` while only children named it.
+    /// Its name, empty for the root; `None` while only children named it.
     pub name: Option<String>,
     /// Its path from the source's root, rebuilt from ids; `None` where a parent is missing.
     pub path: Option<RelPath>,
