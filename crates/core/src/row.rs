@@ -193,7 +193,10 @@ impl FileRow {
                 self.leg = Some(*leg);
                 self.settle_reason(None, "");
             }
-            Event::Present { holding, via, sent, reason } => self.present(holding, *via, sent, *reason),
+            Event::Present { holding, via, sent, leg, reason } => {
+                self.leg = leg.or(self.leg);
+                self.present(holding, *via, sent, *reason);
+            }
             Event::SpoolLost | Event::Displaced => {
                 self.settle_reason(None, "");
                 self.holding = None;

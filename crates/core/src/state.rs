@@ -170,6 +170,8 @@ pub enum Event {
         via: Via,
         /// Digests of the bytes we sent; empty where none passed.
         sent: Digests,
+        /// What the source's own evidence says of them, where they were judged.
+        leg: Option<crate::proof::SourceLeg>,
         /// Why it is not proven yet.
         reason: Reason,
     },

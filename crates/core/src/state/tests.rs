@@ -33,7 +33,7 @@ fn the_table_of_the_design_holds_for_every_pair() {
             vec![(Pending, Local)],
         ),
         (
-            Event::Present { holding: holding(), via: Via::Stream, sent: Digests::none(), reason },
+            Event::Present { holding: holding(), via: Via::Stream, sent: Digests::none(), leg: None, reason },
             vec![(Pending, Dupe), (Local, Dupe)],
         ),
         (Event::SpoolLost, vec![(Local, Pending)]),
