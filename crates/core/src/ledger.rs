@@ -5,10 +5,14 @@
 //! current one. Scans are by key, in pages, so that nothing ever collects a job. Implementations: memory
 //! (here), SQLite and PostgreSQL (crate `ledger`); one conformance suite runs against all three.
 
+pub mod intake;
+pub mod memory;
 mod types;
 
+pub use memory::MemoryLedger;
+
 pub use types::{
-    Count, CursorRow, Enrolment, EnrolTally, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow,
+    Count, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow,
     JobHandle, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
 
@@ -30,7 +34,13 @@ pub trait Ledger: Memo + Send + Sync {
     /// # Errors
     /// `Locked` with code `JobBusy` where another living process holds it; `Rejected` with code
     /// `TargetChanged` where the identity is another one than before.
-    async fn open_job(&self, name: &str, identity: &str, holder: &str, at: Timestamp) -> Result<JobHandle, StoreError>;
+    async fn open_job(
+        &self,
+        name: &str,
+        identity: &str,
+        holder: &str,
+        at: Timestamp,
+    ) -> Result<JobHandle, StoreError>;
 
     /// Finds a job without taking the lease, for commands that only read.
     async fn find_job(&self, name: &str) -> Result<Option<JobHandle>, StoreError>;
@@ -42,7 +52,13 @@ pub trait Ledger: Memo + Send + Sync {
     async fn begin_run(&self, job: &JobHandle, start: RunStart) -> Result<RunRow, StoreError>;
 
     /// Ends a run with its outcome and summary (JSON).
-    async fn end_run(&self, job: &JobHandle, run: RunId, at: Timestamp, summary: &str) -> Result<(), StoreError>;
+    async fn end_run(
+        &self,
+        job: &JobHandle,
+        run: RunId,
+        at: Timestamp,
+        summary: &str,
+    ) -> Result<(), StoreError>;
 
     /// The newest runs first.
     async fn runs(&self, job: JobId, limit: usize) -> Result<Vec<RunRow>, StoreError>;
@@ -53,7 +69,8 @@ pub trait Ledger: Memo + Send + Sync {
     ///
     /// # Errors
     /// `Rejected` with code `TargetChanged` where the label resolved to something else before.
-    async fn open_source(&self, job: &JobHandle, label: &str, identity: &str) -> Result<SourceId, StoreError>;
+    async fn open_source(&self, job: &JobHandle, label: &str, identity: &str)
+    -> Result<SourceId, StoreError>;
 
     /// The job's sources.
     async fn sources(&self, job: JobId) -> Result<Vec<SourceRow>, StoreError>;
@@ -65,7 +82,12 @@ pub trait Ledger: Memo + Send + Sync {
 
     /// Begins a listing pass: its number grows by one, the cursor is kept for an incremental one and
     /// dropped for a full one.
-    async fn begin_pass(&self, job: &JobHandle, source: SourceId, full: bool) -> Result<CursorRow, StoreError>;
+    async fn begin_pass(
+        &self,
+        job: &JobHandle,
+        source: SourceId,
+        full: bool,
+    ) -> Result<CursorRow, StoreError>;
 
     /// Takes one page with its cursor, in one transaction. Items are applied in order, the last of a
     /// key counts; a parent that is not known yet gets a folder row without a name. Repeating a page
@@ -97,19 +119,40 @@ pub trait Ledger: Memo + Send + Sync {
     async fn place(&self, job: &JobHandle, places: Vec<Placement>) -> Result<(), StoreError>;
 
     /// Files that share their target with another file or folder that takes part, by (target, id) after a key.
-    async fn collisions(&self, job: JobId, after: (i64, FileId), limit: usize) -> Result<Vec<FileRow>, StoreError>;
+    async fn collisions(
+        &self,
+        job: JobId,
+        after: (i64, FileId),
+        limit: usize,
+    ) -> Result<Vec<FileRow>, StoreError>;
 
     /// Direct children that the ledger knows of one source folder (`None`: its root): files that take
     /// part or are skipped or outside, folders, and bytes.
-    async fn child_tally(&self, job: JobId, source: SourceId, folder: Option<&ItemKey>) -> Result<(u64, u64, u64), StoreError>;
+    async fn child_tally(
+        &self,
+        job: JobId,
+        source: SourceId,
+        folder: Option<&ItemKey>,
+    ) -> Result<(u64, u64, u64), StoreError>;
 
     /// Of these keys, those that the ledger does not know as present files or folders of the source.
-    async fn unknown_keys(&self, job: JobId, source: SourceId, keys: &[ItemKey]) -> Result<Vec<ItemKey>, StoreError>;
+    async fn unknown_keys(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<ItemKey>, StoreError>;
 
     // ---- moving -------------------------------------------------------------------------------
 
     /// Files by id after a key, as the filter says, with their folder's columns filled in.
-    async fn scan(&self, job: JobId, filter: &FileFilter, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError>;
+    async fn scan(
+        &self,
+        job: JobId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<FileRow>, StoreError>;
 
     /// Files with this path from the source's root.
     async fn find_path(&self, job: JobId, path: &RelPath) -> Result<Vec<FileRow>, StoreError>;
@@ -122,7 +165,12 @@ pub trait Ledger: Memo + Send + Sync {
     async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError>;
 
     /// Binds a source folder to the destination's folder that carries it, or unbinds it.
-    async fn bind_folder(&self, job: &JobHandle, folder: FolderId, item: Option<ItemKey>) -> Result<(), StoreError>;
+    async fn bind_folder(
+        &self,
+        job: &JobHandle,
+        folder: FolderId,
+        item: Option<ItemKey>,
+    ) -> Result<(), StoreError>;
 
     /// Notes that a folder's times were set at the destination.
     async fn folder_timed(&self, job: &JobHandle, folder: FolderId) -> Result<(), StoreError>;
@@ -145,7 +193,12 @@ pub trait Ledger: Memo + Send + Sync {
     async fn settle_found(&self, tree: TreeId) -> Result<u64, StoreError>;
 
     /// What a tree holds under a parent with this folded-name fingerprint (`None` parent: the root).
-    async fn found_child(&self, tree: TreeId, parent: Option<&ItemKey>, fold: i64) -> Result<Vec<FoundRow>, StoreError>;
+    async fn found_child(
+        &self,
+        tree: TreeId,
+        parent: Option<&ItemKey>,
+        fold: i64,
+    ) -> Result<Vec<FoundRow>, StoreError>;
 
     /// What a tree holds under this id.
     async fn found_item(&self, tree: TreeId, item: &ItemKey) -> Result<Option<FoundRow>, StoreError>;

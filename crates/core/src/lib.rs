@@ -8,11 +8,14 @@
 pub mod clock;
 pub mod code;
 pub mod digest;
+pub mod engine;
 pub mod error;
 pub mod ledger;
 pub mod memo;
+pub mod pacing;
 pub mod proof;
 pub mod row;
+pub mod spool;
 pub mod state;
 pub mod store;
 pub mod transport;

@@ -140,9 +140,7 @@ impl Proof {
         match common(&ours.digests, &theirs.digests) {
             Common::None => Comparison::Undecided,
             Common::Unequal(algo) => Comparison::Differs(format!("{} differs", algo.name())),
-            Common::Equal(algo) => {
-                Comparison::Proven(Self { kind, leg, algo, expected: theirs.clone(), at })
-            }
+            Common::Equal(algo) => Comparison::Proven(Self { kind, leg, algo, expected: theirs.clone(), at }),
         }
     }
 

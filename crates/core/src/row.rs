@@ -117,7 +117,14 @@ pub struct FileRow {
 impl FileRow {
     /// A row as a listing first enrols it.
     #[must_use]
-    pub fn enrolled(id: FileId, source: SourceId, folder: FolderId, entry: Entry, at: Timestamp, pass: i64) -> Self {
+    pub fn enrolled(
+        id: FileId,
+        source: SourceId,
+        folder: FolderId,
+        entry: Entry,
+        at: Timestamp,
+        pass: i64,
+    ) -> Self {
         Self {
             id,
             source,

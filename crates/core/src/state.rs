@@ -279,7 +279,9 @@ impl Event {
             | Self::Deferred { reason, comment, .. }
             | Self::Noted { reason, comment, .. } => (Some(*reason), comment),
             Self::Present { reason, .. } => (Some(*reason), ""),
-            Self::Vanished { comment } | Self::Superseded { comment } | Self::Retried { comment } => (None, comment),
+            Self::Vanished { comment } | Self::Superseded { comment } | Self::Retried { comment } => {
+                (None, comment)
+            }
             Self::Renamed { from } => (None, from),
             Self::Proven(proof) => (None, proof.kind().name()),
             _ => (None, ""),

@@ -281,7 +281,12 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// `Exists` with reason `folder-is-file` where a file stands there.
-    async fn ensure_folder(&self, parent: &ItemKey, name: &str, path: &RelPath) -> Result<ItemKey, StoreError>;
+    async fn ensure_folder(
+        &self,
+        parent: &ItemKey,
+        name: &str,
+        path: &RelPath,
+    ) -> Result<ItemKey, StoreError>;
 
     /// Sets the times of folders after they were filled, at most 20 a call, in one request where the
     /// service allows. One answer a folder, in order. Repeating it changes nothing.

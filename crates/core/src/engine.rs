@@ -1,0 +1,98 @@
+//! The engine: drives files from a job's sources to its destination, and proves each.
+//!
+//! It knows stores, ledger, spool and clock only by their seams, and cannot tell one cloud from
+//! another. Order of a run: list the sources, place what was listed, look at the destination once,
+//! move, prove, look again for what is late. Everything it learns goes to the ledger before it acts
+//! on it, so it may be dropped at any await and started anew (`docs/engine.md`).
+
+mod audit;
+mod content;
+mod crawl;
+mod filter;
+mod folders;
+mod job;
+mod meter;
+mod mover;
+mod place;
+mod plan;
+mod prove;
+mod run;
+mod survey;
+
+pub use audit::AuditReport;
+pub use crawl::CrawlReport;
+pub use filter::{FilterError, Filters};
+pub use job::{Job, MoveOptions, NamePolicy, Policy, Slot};
+pub use meter::{Meter, MeterReading};
+pub use plan::{PlanReport, Unlandable};
+pub use run::{RunOptions, RunReport, Stage};
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ErrorKind, StoreError};
+use crate::ledger::{JobHandle, Ledger, Record};
+use crate::row::FileRow;
+use crate::spool::Spool;
+use crate::state::Event;
+use crate::{Chance, Clock};
+
+/// What every step of the engine works with. Cloning it shares all of it.
+#[derive(Clone)]
+pub struct Engine {
+    /// The source of truth.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where fetched bytes wait.
+    pub spool: Arc<dyn Spool>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Seeded chance.
+    pub chance: Arc<Chance>,
+    /// Counters that bars and metrics read.
+    pub meter: Arc<Meter>,
+    /// Set when somebody asked to stop: nothing new is begun, what is under way ends or is left resumable.
+    pub stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("meter", &self.meter).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Applies events to one row, durably, then to the copy at hand.
+    pub(crate) async fn note(
+        &self,
+        job: &JobHandle,
+        row: &mut FileRow,
+        events: Vec<Event>,
+    ) -> Result<(), StoreError> {
+        let mut copy = row.clone();
+        let at = self.clock.now();
+        let mut records = Vec::with_capacity(events.len());
+        for event in events {
+            let expect = copy.state;
+            copy.apply(&event, at).map_err(|e| internal("record", &row.entry.name, &e))?;
+            records.push(Record { file: row.id, expect, event, at });
+        }
+        self.ledger.record(job, records).await?;
+        self.meter.moved(row, &copy);
+        *row = copy;
+        Ok(())
+    }
+
+    /// An error where somebody asked to stop.
+    pub(crate) fn go_on(&self, subject: &str) -> Result<(), StoreError> {
+        if self.stop.is_cancelled() {
+            return Err(StoreError::new(ErrorKind::Stopped, "work on", subject, "stopped on request"));
+        }
+        Ok(())
+    }
+}
+
+/// An error that only a defect of Landfall can cause.
+pub(crate) fn internal(operation: &'static str, subject: &str, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::new(ErrorKind::Rejected, operation, subject, error.to_string()).with_code(crate::Code::Internal)
+}

@@ -1,0 +1,103 @@
+//! Moving: feeds due files to workers, each of which brings one file to DUPE and, mostly, to SUCCESS.
+//!
+//! Files under way are bounded by a semaphore, their bytes in memory by another; requests below that
+//! are the lane's business. A failed try is written down and repeated when it is due; nobody calls back.
+
+mod feed;
+mod work;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::engine::folders::Folders;
+use crate::engine::{Engine, Job, MoveOptions};
+use crate::error::StoreError;
+use crate::words::{ByteSize, FileId};
+
+/// What a pass moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// From the source all the way, by the policy's way.
+    Run,
+    /// Only into the spool.
+    Download,
+    /// Only what lies in the spool.
+    Upload,
+}
+
+/// One pass of moving.
+pub(super) struct Mover {
+    engine: Engine,
+    job: Arc<Job>,
+    mode: Mode,
+    options: MoveOptions,
+    pub(super) folders: Folders,
+    files: Arc<Semaphore>,
+    buffer: Arc<Semaphore>,
+    spooled: AtomicU64,
+    taken: AtomicU64,
+    again: AtomicBool,
+    fatal: Mutex<Option<StoreError>>,
+    in_flight: Mutex<BTreeSet<FileId>>,
+}
+
+/// The unit in which buffer memory is counted: a semaphore counts in 32 bits.
+const BUFFER_UNIT: u64 = 64 << 10;
+
+impl Mover {
+    pub(super) async fn new(
+        engine: &Engine,
+        job: &Arc<Job>,
+        mode: Mode,
+        options: MoveOptions,
+    ) -> Result<Arc<Self>, StoreError> {
+        let units = usize::try_from(job.policy.buffer.0 / BUFFER_UNIT).unwrap_or(usize::MAX / 2);
+        let spooled = engine.spool.used().await?;
+        Ok(Arc::new(Self {
+            engine: engine.clone(),
+            job: job.clone(),
+            mode,
+            options,
+            folders: Folders::new(engine.clone(), job.clone()),
+            files: Arc::new(Semaphore::new(job.policy.files_in_flight.max(1))),
+            buffer: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
+            spooled: AtomicU64::new(spooled.0),
+            taken: AtomicU64::new(0),
+            again: AtomicBool::new(false),
+            fatal: Mutex::new(None),
+            in_flight: Mutex::default(),
+        }))
+    }
+
+    /// True where the sources should be listed again, because files were not what the listing said.
+    pub(super) fn wants_new_listing(&self) -> bool {
+        self.again.load(Relaxed)
+    }
+
+    /// The error that ended the pass, if one did.
+    pub(super) fn take_fatal(&self) -> Option<StoreError> {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn has_fatal(&self) -> bool {
+        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Keeps the first error that must end the run.
+    fn end_with(&self, error: StoreError) {
+        let mut fatal = self.fatal.lock().unwrap_or_else(PoisonError::into_inner);
+        if fatal.is_none() {
+            *fatal = Some(error);
+        }
+    }
+
+    /// Buffer units that one file needs: a fragment, or the whole file where it is smaller.
+    fn buffer_units(&self, size: ByteSize) -> u32 {
+        let most = self.job.policy.buffer.0 / BUFFER_UNIT;
+        let need = size.0.min(self.job.destination.caps().fragment.0).div_ceil(BUFFER_UNIT);
+        u32::try_from(need.clamp(1, most.max(1))).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,261 @@
+//! Placement: decides for every listed file whether it takes part, and where it goes.
+//!
+//! Folders first, by path, then the files that the ledger holds as unsettled (or all of them, where
+//! the rules themselves changed). Names that the destination cannot hold, and names that two files
+//! would share, are found here, before the first byte.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{Engine, Job, NamePolicy, Slot};
+use crate::error::StoreError;
+use crate::ledger::{FileFilter, FolderPlacement, FolderRow, Placement, Record};
+use crate::memo::{MemoKey, MemoValue};
+use crate::row::{FileRow, Standing};
+use crate::state::{Event, Reason, State};
+use crate::words::{FileId, RelPath, fold, fold_hash};
+
+/// Rows decided in one transaction.
+const BATCH: usize = 500;
+
+impl Engine {
+    /// Places folders and files of all sources; returns how many files were decided.
+    ///
+    /// Repeating it changes nothing. A kill in between leaves rows unsettled, and they are placed next time.
+    pub(super) async fn place(&self, job: &Job) -> Result<u64, StoreError> {
+        let rules = MemoKey::new(job.handle.id, "placement", "rules");
+        let now = rules_text(job);
+        let all = self.ledger.memo(&rules).await?.is_some_and(|before| before != now);
+        let mut placed = 0;
+        for slot in &job.slots {
+            self.place_folders(job, slot).await?;
+            placed += self.place_files(job, slot, all).await?;
+        }
+        if placed > 0 {
+            self.settle_collisions(job).await?;
+        }
+        self.ledger.remember(&rules, MemoValue { text: now, secret: false, expires: None }).await?;
+        Ok(placed)
+    }
+
+    async fn place_folders(&self, job: &Job, slot: &Slot) -> Result<(), StoreError> {
+        let mut after: Option<RelPath> = None;
+        loop {
+            let rows = self.ledger.folders(job.handle.id, slot.id, after.as_ref(), BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.path.clone();
+            let places: Vec<FolderPlacement> = rows
+                .iter()
+                .filter(|row| row.standing != Standing::Gone)
+                .filter_map(|row| changed_place(job, slot, row))
+                .collect();
+            if !places.is_empty() {
+                self.ledger.place_folders(&job.handle, places).await?;
+            }
+        }
+    }
+
+    async fn place_files(&self, job: &Job, slot: &Slot, all: bool) -> Result<u64, StoreError> {
+        let mut standings = vec![Standing::Unsettled];
+        if all {
+            standings.extend([Standing::In, Standing::Outside, Standing::Skipped]);
+        }
+        let filter = FileFilter { source: Some(slot.id), standings, ..FileFilter::default() };
+        let mut after = FileId(0);
+        let mut placed = 0;
+        loop {
+            self.go_on(&slot.label)?;
+            let rows = self.ledger.scan(job.handle.id, &filter, after, BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(placed) };
+            after = last.id;
+            placed += rows.len() as u64;
+            let mut places = Vec::with_capacity(rows.len());
+            let mut records = Vec::new();
+            for row in &rows {
+                let (place, verdict) = decide(job, slot, row);
+                records.extend(verdict.and_then(|v| self.verdict(row, v)));
+                places.push(place);
+            }
+            self.ledger.place(&job.handle, places).await?;
+            if !records.is_empty() {
+                self.ledger.record(&job.handle, records).await?;
+            }
+        }
+    }
+
+    /// Turns a verdict on a name into an event, where it changes something.
+    fn verdict(&self, row: &FileRow, verdict: Verdict) -> Option<Record> {
+        let event = match (verdict, row.state) {
+            (Verdict::Cannot(reason, comment), State::Pending | State::Local) => {
+                Event::Failed { reason, comment, last: true }
+            }
+            (Verdict::Can, State::Ng) if row.reason.is_some_and(about_names) => {
+                Event::Retried { comment: "its name can land now".to_owned() }
+            }
+            _ => return None,
+        };
+        Some(Record { file: row.id, expect: row.state, event, at: self.clock.now() })
+    }
+
+    /// Finds files of the job that would land on the same name; all but the first of each are refused
+    /// or given a name of their own.
+    async fn settle_collisions(&self, job: &Job) -> Result<(), StoreError> {
+        let mut after = (0, FileId(0));
+        let mut holders: BTreeMap<String, FileId> = BTreeMap::new();
+        let mut target = 0;
+        loop {
+            let rows = self.ledger.collisions(job.handle.id, after, BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = (last.target, last.id);
+            for row in &rows {
+                if row.target != target {
+                    holders.clear();
+                    target = row.target;
+                }
+                let Some(path) = row.dest_path() else { continue };
+                let folded = fold(path.as_str());
+                let count = holders.len();
+                let holder = *holders.entry(folded).or_insert(row.id);
+                // Alone under its folded path and yet reported: a folder has the name.
+                let taken_by_folder = count == 0 && holder == row.id && is_alone(&rows, row, &path);
+                if holder != row.id || taken_by_folder {
+                    self.collide(job, row, &path, taken_by_folder).await?;
+                }
+            }
+        }
+    }
+
+    async fn collide(&self, job: &Job, row: &FileRow, path: &RelPath, folder: bool) -> Result<(), StoreError> {
+        if !matches!(row.state, State::Pending | State::Local) {
+            return Ok(());
+        }
+        if job.policy.names == NamePolicy::Map {
+            let name = apart(row.dest_name(), row.id);
+            let mapped = path.parent().unwrap_or_default().join(&name).unwrap_or_default();
+            let place = Placement {
+                file: row.id,
+                standing: Standing::In,
+                skip: None,
+                fold: fold_hash(&name),
+                target: fold_hash(mapped.as_str()),
+                dest_name: Some(name),
+            };
+            return self.ledger.place(&job.handle, vec![place]).await;
+        }
+        let what = if folder { "a folder" } else { "another file" };
+        let event = Event::Failed {
+            reason: Reason::NameCollision,
+            comment: format!("{what} of this job has the name {:?} at the destination", path.as_str()),
+            last: true,
+        };
+        let record = Record { file: row.id, expect: row.state, event, at: self.clock.now() };
+        self.ledger.record(&job.handle, vec![record]).await
+    }
+}
+
+/// True where no other row of the page has this folded path.
+fn is_alone(rows: &[FileRow], row: &FileRow, path: &RelPath) -> bool {
+    let folded = fold(path.as_str());
+    !rows.iter().any(|other| {
+        other.id != row.id
+            && other.target == row.target
+            && other.dest_path().is_some_and(|p| fold(p.as_str()) == folded)
+    })
+}
+
+/// A name of a file's own: its row's number before the extension.
+fn apart(name: &str, id: FileId) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => format!("{stem}~{id}.{extension}"),
+        _ => format!("{name}~{id}"),
+    }
+}
+
+enum Verdict {
+    Can,
+    Cannot(Reason, String),
+}
+
+fn about_names(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NameIllegal
+            | Reason::NameReserved
+            | Reason::NameTooLong
+            | Reason::NameCollision
+            | Reason::TooLarge
+            | Reason::FolderIsFile
+    )
+}
+
+fn changed_place(job: &Job, slot: &Slot, row: &FolderRow) -> Option<FolderPlacement> {
+    let target = row.path.as_ref().and_then(|path| path.below(&slot.scope)).map(|below| {
+        let below = match job.policy.names {
+            NamePolicy::Refuse => below,
+            NamePolicy::Map => map_path(job, &below),
+        };
+        slot.prefix.concat(&below)
+    });
+    let standing = if target.is_some() { Standing::In } else { Standing::Outside };
+    if row.standing == standing && row.target == target {
+        return None;
+    }
+    let target_hash = target.as_ref().map_or(0, |t| fold_hash(t.as_str()));
+    Some(FolderPlacement { folder: row.id, standing, target, target_hash })
+}
+
+fn map_path(job: &Job, path: &RelPath) -> RelPath {
+    let mapped: Vec<String> = path.segments().map(|s| job.destination.maps(s)).collect();
+    RelPath::new(mapped.join("/")).unwrap_or_else(|_| path.clone())
+}
+
+/// Decides one file's place from its folder, the filters and the destination's rules for names.
+fn decide(job: &Job, slot: &Slot, row: &FileRow) -> (Placement, Option<Verdict>) {
+    let out = |standing, skip| Placement { file: row.id, standing, skip, dest_name: None, target: 0, fold: 0 };
+    let Some(path) = row.path() else {
+        return (out(Standing::Skipped, Some(row.skip.unwrap_or(Reason::Orphan))), None);
+    };
+    let Some(below) = path.below(&slot.scope).filter(|p| !p.is_root()) else {
+        return (out(Standing::Outside, row.skip), None);
+    };
+    let listed = row.skip.filter(|reason| !matches!(reason, Reason::Filtered | Reason::Orphan));
+    if let Some(reason) = listed {
+        return (out(Standing::Skipped, Some(reason)), None);
+    }
+    if !job.policy.filters.take(&below, &row.entry) {
+        return (out(Standing::Skipped, Some(Reason::Filtered)), None);
+    }
+    let folder = row.folder_target.clone().unwrap_or_else(|| slot.prefix.clone());
+    let name = match job.policy.names {
+        NamePolicy::Refuse => row.entry.name.clone(),
+        NamePolicy::Map => job.destination.maps(&row.entry.name),
+    };
+    let target = folder.join(&name).unwrap_or_default();
+    let verdict = verdict_on(job, &target, row);
+    let place = Placement {
+        file: row.id,
+        standing: Standing::In,
+        skip: None,
+        target: fold_hash(target.as_str()),
+        fold: fold_hash(&name),
+        dest_name: (name != row.entry.name).then_some(name),
+    };
+    (place, Some(verdict))
+}
+
+fn verdict_on(job: &Job, target: &RelPath, row: &FileRow) -> Verdict {
+    if let Some(most) = job.destination.caps().max_size
+        && row.entry.size > most
+    {
+        return Verdict::Cannot(Reason::TooLarge, format!("{} where {most} is the most", row.entry.size));
+    }
+    match job.destination.refuses(target, false) {
+        Some((reason, words)) => Verdict::Cannot(reason, words),
+        None => Verdict::Can,
+    }
+}
+
+fn rules_text(job: &Job) -> String {
+    let slots: Vec<String> =
+        job.slots.iter().map(|s| format!("{}:{}:{}", s.label, s.scope, s.prefix)).collect();
+    format!("1 {} {:?} {}", job.policy.filters.fingerprint(), job.policy.names, slots.join("|"))
+}

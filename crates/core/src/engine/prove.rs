@@ -1,0 +1,302 @@
+//! Proving: what the destination says it holds against what we know of the content.
+//!
+//! Most files are proven by the answer to their own upload. What is left (found there, hash late,
+//! rewritten, copied by the service) is judged here from one listing for many files, and read back
+//! where the destination publishes no digest at all. Nothing here deletes or sends anything.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+
+use crate::digest::Hasher;
+use crate::engine::content::judge_source;
+use crate::engine::survey::holding;
+use crate::engine::{Engine, Job};
+use crate::error::{ErrorKind, Look, StoreError};
+use crate::ledger::FileFilter;
+use crate::memo::MemoKey;
+use crate::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
+use crate::row::FileRow;
+use crate::state::{Event, Reason, State, Via};
+use crate::store::{Found, Holding, OnConflict};
+use crate::transport::Body;
+use crate::words::{ByteSize, FileId, fold};
+
+const BATCH: usize = 200;
+/// First pause before a late hash is asked for again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// Bodies that break are opened again this often.
+const REOPENINGS: u32 = 5;
+
+/// What one pass over the unproven files left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unproven {
+    /// Still waiting for a hash.
+    pub(super) waiting: u64,
+}
+
+impl Engine {
+    /// Proves everything that can be proven without sending anything: judges from the listing at hand,
+    /// looks again while hashes are late, and reads back what stays without one.
+    pub(super) async fn prove_all(&self, job: &Job) -> Result<(), StoreError> {
+        self.meter.phase(4);
+        let begun = self.clock.now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = self.prove_listed(job, false).await?;
+            if left.waiting == 0 {
+                return Ok(());
+            }
+            let waited = self.clock.now().duration_since(begun).unsigned_abs();
+            if waited >= job.policy.hash_wait || self.stop.is_cancelled() {
+                break;
+            }
+            tracing::debug!(files = left.waiting, "waiting for hashes that are late");
+            tokio::time::sleep(self.chance.jitter(pause)).await;
+            pause = (pause * 2).min(Duration::from_secs(30));
+            self.look_at_destination(job).await?;
+        }
+        self.go_on("proof")?;
+        self.prove_listed(job, true).await?;
+        Ok(())
+    }
+
+    /// Judges every DUPE row by the ledger's record of the destination.
+    pub(super) async fn prove_listed(&self, job: &Job, read_back: bool) -> Result<Unproven, StoreError> {
+        let filter = FileFilter { states: vec![State::Dupe], ..FileFilter::default() };
+        let mut after = FileId(0);
+        let mut left = Unproven::default();
+        loop {
+            let rows = self.ledger.scan(job.handle.id, &filter, after, BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(left) };
+            after = last.id;
+            for mut row in rows {
+                self.go_on("proof")?;
+                match self.whereabouts(job, &row).await? {
+                    Look::Present(there) => self.judge(job, &mut row, there, read_back).await?,
+                    Look::Absent => {
+                        let comment = "the destination no longer holds it".to_owned();
+                        self.note(&job.handle, &mut row, vec![Event::Vanished { comment }]).await?;
+                    }
+                    Look::Unknown(error) if error.code.is_some() => return Err(error),
+                    Look::Unknown(error) => {
+                        tracing::debug!(file = %row.id, error = %error.chain(), "could not look");
+                    }
+                }
+                if row.state == State::Dupe && row.reason == Some(Reason::HashPending) {
+                    left.waiting += 1;
+                }
+            }
+        }
+    }
+
+    /// What the destination holds for a row: by its record, else by asking for this one file.
+    async fn whereabouts(&self, job: &Job, row: &FileRow) -> Result<Look<Holding>, StoreError> {
+        let Some(folder) = &row.folder_item else { return self.ask(job, row).await };
+        let parent = (*folder != job.destination.root()).then_some(folder);
+        let rows = self.ledger.found_child(job.tree, parent, row.fold).await?;
+        let same = rows.into_iter().find(|f| !f.folder && fold(&f.name) == fold(row.dest_name()));
+        match same {
+            Some(found) if newer_is_known(row, &found.item) => Ok(Look::Present(holding(&found))),
+            _ => self.ask(job, row).await,
+        }
+    }
+
+    async fn ask(&self, job: &Job, row: &FileRow) -> Result<Look<Holding>, StoreError> {
+        let Some(folder) = &row.folder_item else {
+            return Ok(Look::Unknown(StoreError::new(
+                ErrorKind::Interrupted,
+                "find",
+                row.dest_name(),
+                "its folder at the destination is not known",
+            )));
+        };
+        Ok(match job.destination.find(folder, row.dest_name()).await {
+            Look::Present(Found::File(holding)) => Look::Present(holding),
+            Look::Present(Found::Folder(_)) | Look::Absent => Look::Absent,
+            Look::Unknown(error) => Look::Unknown(error),
+        })
+    }
+
+    /// Judges one DUPE row against what the destination holds.
+    pub(super) async fn judge(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        there: Holding,
+        read_back: bool,
+    ) -> Result<(), StoreError> {
+        let leg = row.leg.unwrap_or(match row.entry.digests.is_empty() {
+            true => SourceLeg::Unpublished,
+            false => SourceLeg::Matched,
+        });
+        let ours = row.evidence();
+        match Proof::compare(&ours, &there.evidence, leg, ProofKind::Hash, self.clock.now()) {
+            Comparison::Proven(proof) => self.proven(job, row, there, proof).await,
+            Comparison::Differs(words) => self.differs(job, row, there, words).await,
+            Comparison::Undecided => {
+                let silent = job.destination.caps().publishes.is_empty();
+                let late = there.evidence.digests.is_empty() && !silent;
+                if late && !read_back {
+                    return self.remark(job, row, Reason::HashPending, "no hash published yet", Some(there)).await;
+                }
+                self.settle_by_reading(job, row, there).await
+            }
+        }
+    }
+
+    async fn proven(&self, job: &Job, row: &mut FileRow, there: Holding, proof: Proof) -> Result<(), StoreError> {
+        let mut events = Vec::with_capacity(2);
+        if row.holding.as_ref() != Some(&there) {
+            let comment = String::new();
+            events.push(Event::Noted { reason: Reason::Unproven, comment, holding: Some(there) });
+        }
+        events.push(Event::Proven(proof));
+        self.note(&job.handle, row, events).await?;
+        self.after_proof(job, row).await
+    }
+
+    /// Gives back what a proven file no longer needs: the spool file, and what was remembered for it.
+    pub(super) async fn after_proof(&self, job: &Job, row: &FileRow) -> Result<(), StoreError> {
+        if row.via != Some(Via::Stream) || row.ours.is_empty() {
+            self.spool.remove(row.id).await?;
+            job.destination.abandon(&session_memo(job, row.id)).await?;
+        }
+        for kind in ["hash", "contradiction"] {
+            let key = MemoKey::new(job.handle.id, kind, row.id.to_string());
+            if row.entry.size.0 > job.destination.caps().fragment.0 || row.attempts > 0 {
+                self.ledger.forget(&key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides what an object that differs is.
+    pub(super) async fn differs(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        there: Holding,
+        words: String,
+    ) -> Result<(), StoreError> {
+        let ours = matches!(row.via, Some(Via::Stream | Via::Spool | Via::Copy));
+        if ours && rewritable(job, row) {
+            return self.remark(job, row, Reason::Rewritten, &words, Some(there)).await;
+        }
+        if ours {
+            return self.remark(job, row, Reason::CorruptAtDestination, &words, Some(there)).await;
+        }
+        if job.policy.on_conflict == OnConflict::Replace {
+            return self.note(&job.handle, row, vec![Event::Displaced]).await;
+        }
+        self.remark(job, row, Reason::DifferentAtDestination, &words, Some(there)).await
+    }
+
+    /// Writes what was learnt, where it is news.
+    async fn remark(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        reason: Reason,
+        comment: &str,
+        there: Option<Holding>,
+    ) -> Result<(), StoreError> {
+        let same = there.is_none() || row.holding == there;
+        if row.reason == Some(reason) && row.comment == comment && same {
+            return Ok(());
+        }
+        let event = Event::Noted { reason, comment: comment.to_owned(), holding: there };
+        self.note(&job.handle, row, vec![event]).await
+    }
+
+    /// Reads what has no common digest: the source where we never read it, then the object.
+    pub(super) async fn settle_by_reading(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        there: Holding,
+    ) -> Result<(), StoreError> {
+        let (ours, leg) = match row.ours.sha256.is_some() {
+            true => (row.evidence(), row.leg.unwrap_or(SourceLeg::Unpublished)),
+            false => self.measure(job, row).await?,
+        };
+        let at = self.clock.now();
+        if let Comparison::Proven(proof) = Proof::compare(&ours, &there.evidence, leg, ProofKind::Hash, at) {
+            return self.proven(job, row, there, proof).await;
+        }
+        let theirs = self.read_back(job, row, &there).await?;
+        let at = self.clock.now();
+        match Proof::compare(&ours, &theirs, leg, ProofKind::Bytes, at) {
+            Comparison::Proven(proof) => self.proven(job, row, there, proof).await,
+            Comparison::Differs(words) => self.differs(job, row, there, words).await,
+            Comparison::Undecided => {
+                self.remark(job, row, Reason::Unproven, "no digest in common", Some(there)).await
+            }
+        }
+    }
+
+    /// Reads the source's bytes only to know their digests.
+    async fn measure(&self, job: &Job, row: &FileRow) -> Result<(Evidence, SourceLeg), StoreError> {
+        let slot = job.slot(row.source).ok_or_else(|| {
+            StoreError::new(ErrorKind::Interrupted, "read", &row.entry.name, "its source is not part of this run")
+        })?;
+        let opening = match slot.source.prepare(std::slice::from_ref(&row.entry)).await.into_iter().next() {
+            Some(opening) => opening?,
+            None => return Err(super::internal("prepare", &row.entry.name, &"no answer for an entry")),
+        };
+        let open = |from| slot.source.open(&row.entry, &opening, from);
+        let read = self.hash_body(&row.entry.name, row.entry.size, open).await?;
+        let leg = judge_source(slot.source.as_ref(), &row.entry, &read).await?;
+        Ok((read, leg))
+    }
+
+    /// Reads an object back from the destination, only to know its digests.
+    async fn read_back(&self, job: &Job, row: &FileRow, there: &Holding) -> Result<Evidence, StoreError> {
+        let open = |from| job.destination.read(&there.item, from);
+        self.hash_body(&row.entry.name, there.evidence.size, open).await
+    }
+
+    /// Hashes a body of a known size, opening it again where it breaks off.
+    pub(super) async fn hash_body<F, O>(&self, name: &str, size: ByteSize, open: O) -> Result<Evidence, StoreError>
+    where
+        O: Fn(u64) -> F,
+        F: Future<Output = Result<Body, StoreError>>,
+    {
+        let mut hasher = Hasher::new();
+        for attempt in 0..=REOPENINGS {
+            if attempt > 0 {
+                tokio::time::sleep(self.chance.jitter(Duration::from_millis(200 << attempt))).await;
+            }
+            let mut body = open(hasher.len()).await?;
+            while let Some(Ok(bytes)) = body.next().await {
+                self.go_on(name)?;
+                for piece in bytes.chunks(512 << 10) {
+                    hasher.update(piece);
+                }
+                self.meter.bytes(bytes.len());
+            }
+            if hasher.len() >= size.0 {
+                break;
+            }
+        }
+        Ok(Evidence { size: ByteSize(hasher.len()), digests: hasher.digests() })
+    }
+}
+
+/// True where the object the listing names is the one the row knows, or the row knows none.
+///
+/// A listing may lag behind our own upload: an older object under that name says nothing then.
+fn newer_is_known(row: &FileRow, item: &crate::words::ItemKey) -> bool {
+    row.holding.as_ref().is_none_or(|h| h.item == *item)
+}
+
+/// True for a file that this destination is known to rewrite after an upload.
+pub(super) fn rewritable(job: &Job, row: &FileRow) -> bool {
+    let extension = row.dest_name().rsplit_once('.').map(|(_, e)| e.to_lowercase());
+    extension.is_some_and(|e| job.destination.caps().rewrites.contains(&e))
+}
+
+/// The name under which a destination remembers this file's upload.
+pub(super) fn session_memo(job: &Job, file: FileId) -> MemoKey {
+    MemoKey::new(job.handle.id, "session", file.to_string())
+}

@@ -1,0 +1,188 @@
+//! A run: crawl, look, move and prove in one pass, or one of these parts alone.
+
+use std::sync::Arc;
+
+use crate::engine::mover::{Mode, Mover};
+use crate::engine::{CrawlReport, Engine, Filters, Job, MoveOptions};
+use crate::error::StoreError;
+use crate::ledger::{FileFilter, Record, Tally};
+use crate::state::{Event, State};
+use crate::words::FileId;
+
+/// Times the sources are listed again within one run because files were not what the listing said.
+const ROUNDS: u32 = 3;
+const BATCH: usize = 500;
+
+/// Which parts of a run are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Crawl, look, move, prove.
+    #[default]
+    All,
+    /// Only into the spool.
+    Download,
+    /// Only from the spool, then prove.
+    Upload,
+    /// What is NG goes again, what is DUPE is proven again; no crawl.
+    Retry,
+}
+
+/// How a run is to go.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Which parts.
+    pub stage: Stage,
+    /// List the sources in full.
+    pub full: bool,
+    /// Move at most this many files.
+    pub limit: Option<u64>,
+    /// Only files whose path matches.
+    pub paths: Filters,
+}
+
+/// What a run amounted to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunReport {
+    /// The crawl's part.
+    pub crawl: CrawlReport,
+    /// Totals of the job after the run.
+    pub tally: Tally,
+    /// Folders that could not be carried.
+    pub folders_failed: u64,
+    /// True where somebody asked to stop.
+    pub interrupted: bool,
+}
+
+impl RunReport {
+    /// True where everything that is listed has made landfall, folders included.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.tally.complete() && self.folders_failed == 0 && !self.interrupted
+    }
+}
+
+impl Engine {
+    /// Runs a job. Killed anywhere and called again it goes on; finished and called again it reads only
+    /// what changed and writes nothing to the destination.
+    ///
+    /// # Errors
+    /// What must end the run: credentials, a full destination, the ledger. Files' own troubles are on
+    /// their rows and in the report.
+    pub async fn run(&self, job: &Arc<Job>, options: RunOptions) -> Result<RunReport, StoreError> {
+        let mut report = RunReport::default();
+        let outcome = self.run_stages(job, &options, &mut report).await;
+        match outcome {
+            Err(error) if error.kind == crate::ErrorKind::Stopped => report.interrupted = true,
+            Err(error) => return Err(error),
+            Ok(()) => report.interrupted = self.stop.is_cancelled(),
+        }
+        report.tally = self.ledger.tally(job.handle.id, None).await?;
+        self.meter.phase(0);
+        Ok(report)
+    }
+
+    async fn run_stages(
+        &self,
+        job: &Arc<Job>,
+        options: &RunOptions,
+        report: &mut RunReport,
+    ) -> Result<(), StoreError> {
+        match options.stage {
+            Stage::All | Stage::Download => {
+                report.crawl = self.crawl(job, options.full).await?;
+                self.retry_failed(job, false).await?;
+            }
+            Stage::Retry => self.retry_failed(job, true).await?,
+            Stage::Upload => {}
+        }
+        if options.stage == Stage::Download {
+            return self.move_files(job, Mode::Download, options, report).await;
+        }
+        self.meter.phase(2);
+        self.look_at_destination(job).await?;
+        self.bind_folders(job).await?;
+        self.take_note_of_present(job).await?;
+        self.prove_listed(job, false).await?;
+        let mode = if options.stage == Stage::Upload { Mode::Upload } else { Mode::Run };
+        self.move_files(job, mode, options, report).await?;
+        self.go_on("proof")?;
+        if self.unproven(job).await? {
+            self.look_at_destination(job).await?;
+            self.prove_all(job).await?;
+            // What had vanished is PENDING again and gets its chance within this run.
+            self.move_files(job, mode, options, report).await?;
+            self.prove_listed(job, true).await?;
+        }
+        Ok(())
+    }
+
+    async fn unproven(&self, job: &Job) -> Result<bool, StoreError> {
+        let filter = FileFilter { states: vec![State::Dupe], ..FileFilter::default() };
+        Ok(!self.ledger.scan(job.handle.id, &filter, FileId(0), 1).await?.is_empty())
+    }
+
+    async fn move_files(
+        &self,
+        job: &Arc<Job>,
+        mode: Mode,
+        options: &RunOptions,
+        report: &mut RunReport,
+    ) -> Result<(), StoreError> {
+        let moving = MoveOptions { limit: options.limit, paths: options.paths.clone() };
+        let pilot = options.limit.is_some() || !options.paths.fingerprint().eq(&Filters::default().fingerprint());
+        for round in 1..=ROUNDS {
+            self.meter.phase(3);
+            self.expect(job).await?;
+            let mover = Mover::new(self, job, mode, moving.clone()).await?;
+            mover.drive().await?;
+            if let Some(error) = mover.take_fatal() {
+                return Err(error);
+            }
+            self.go_on("moving")?;
+            if mode != Mode::Download && !pilot {
+                report.folders_failed = mover.folders.finish().await?;
+            }
+            if !mover.wants_new_listing() || mode == Mode::Upload || round == ROUNDS {
+                break;
+            }
+            tracing::info!("some files were not what the listing said; listing again");
+            self.crawl(job, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the meter how much there is to do.
+    async fn expect(&self, job: &Job) -> Result<(), StoreError> {
+        let tally = self.ledger.tally(job.handle.id, None).await?;
+        let all = tally.all();
+        self.meter.expect(all.files, all.bytes.0);
+        Ok(())
+    }
+
+    /// Gives what failed another chance: everything where a person asked, else what is not settled for good.
+    async fn retry_failed(&self, job: &Job, all: bool) -> Result<(), StoreError> {
+        let filter = FileFilter {
+            states: if all { vec![State::Ng, State::Dupe] } else { vec![State::Ng] },
+            retryable: !all,
+            ..FileFilter::default()
+        };
+        let mut after = FileId(0);
+        loop {
+            let rows = self.ledger.scan(job.handle.id, &filter, after, BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id;
+            let at = self.clock.now();
+            let records: Vec<Record> = rows
+                .iter()
+                .filter(|row| all || row.reason != Some(crate::state::Reason::Imported))
+                .map(|row| Record {
+                    file: row.id,
+                    expect: row.state,
+                    event: Event::Retried { comment: String::new() },
+                    at,
+                })
+                .collect();
+            self.ledger.record(&job.handle, records).await?;
+        }
+    }
+}
