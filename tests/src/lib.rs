@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The tests' own library: conformance suites and what they need to run.
+//!
+//! Suites are plain `async fn` over the traits of `landfall-core`, so that every implementation is held
+//! to the same words. Nothing here is shipped.
+
+pub mod conformance;
+pub mod postgres;

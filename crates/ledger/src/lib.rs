@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The ledger of Landfall on SQLite and PostgreSQL, and what is written from it.
+
+pub mod export;

@@ -1,1 +1,41 @@
-//! Placeholder.
+//! A simulator of the part of Microsoft Graph that moves files, with login, content hosts, throttling and faults.
+//!
+//! It speaks the real protocol, on TCP for any client or in process under a paused clock, and is a function of its
+//! configuration: the same seed and the same requests give the same replies. It knows nothing of Landfall and is
+//! judged by clients that others wrote. The facts it follows are in the reference on Graph; where that has no answer,
+//! [`Config`] has a switch.
+
+mod audit;
+mod call;
+mod change;
+mod compare;
+mod config;
+mod content;
+mod enrich;
+mod faults;
+mod graph;
+mod hash;
+mod ids;
+mod inspect;
+mod login;
+mod names;
+mod origin;
+mod origins;
+mod quota;
+mod render;
+mod reply;
+mod route;
+mod scenario;
+mod serve;
+mod sim;
+mod url;
+mod world;
+
+pub use audit::Requests;
+pub use change::{ChangeError, WorldOp};
+pub use compare::Compare;
+pub use config::{Config, Faults, Quota, Rewriting, Scenario, UnknownName};
+pub use faults::{Fault, FaultRule};
+pub use hash::{QuickXor, quick_xor, to_base64};
+pub use serve::Served;
+pub use sim::{CallError, Sim, TreeEntry};

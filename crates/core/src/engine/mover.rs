@@ -6,6 +6,8 @@
 mod feed;
 mod work;
 
+pub(super) use work::same_object;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -100,28 +100,37 @@ impl Engine {
     /// or given a name of their own.
     async fn settle_collisions(&self, job: &Job) -> Result<(), StoreError> {
         let mut after = (0, FileId(0));
-        let mut holders: BTreeMap<String, FileId> = BTreeMap::new();
-        let mut target = 0;
+        let mut group: Vec<FileRow> = Vec::new();
         loop {
             let rows = self.ledger.collisions(job.handle.id, after, BATCH).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else { return self.settle_group(job, &group).await };
             after = (last.target, last.id);
-            for row in &rows {
-                if row.target != target {
-                    holders.clear();
-                    target = row.target;
+            for row in rows {
+                if group.first().is_some_and(|first| first.target != row.target) {
+                    self.settle_group(job, &group).await?;
+                    group.clear();
                 }
-                let Some(path) = row.dest_path() else { continue };
-                let folded = fold(path.as_str());
-                let count = holders.len();
-                let holder = *holders.entry(folded).or_insert(row.id);
-                // Alone under its folded path and yet reported: a folder has the name.
-                let taken_by_folder = count == 0 && holder == row.id && is_alone(&rows, row, &path);
-                if holder != row.id || taken_by_folder {
-                    self.collide(job, row, &path, taken_by_folder).await?;
-                }
+                group.push(row);
             }
         }
+    }
+
+    /// Settles files that share one fingerprint, which is a hint: only equal folded paths collide.
+    async fn settle_group(&self, job: &Job, group: &[FileRow]) -> Result<(), StoreError> {
+        let mut holders: BTreeMap<String, FileId> = BTreeMap::new();
+        // Who is on the way or there already keeps the name; the others are still to begin.
+        let (settled, open): (Vec<_>, Vec<_>) =
+            group.iter().partition(|row| matches!(row.state, State::Dupe | State::Success));
+        for row in settled.into_iter().chain(open) {
+            let Some(path) = row.dest_path() else { continue };
+            let holder = *holders.entry(fold(path.as_str())).or_insert(row.id);
+            // Reported, and yet alone: a folder has the name.
+            let folder = group.len() == 1;
+            if holder != row.id || folder {
+                self.collide(job, row, &path, folder).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn collide(&self, job: &Job, row: &FileRow, path: &RelPath, folder: bool) -> Result<(), StoreError> {
@@ -150,16 +159,6 @@ impl Engine {
         let record = Record { file: row.id, expect: row.state, event, at: self.clock.now() };
         self.ledger.record(&job.handle, vec![record]).await
     }
-}
-
-/// True where no other row of the page has this folded path.
-fn is_alone(rows: &[FileRow], row: &FileRow, path: &RelPath) -> bool {
-    let folded = fold(path.as_str());
-    !rows.iter().any(|other| {
-        other.id != row.id
-            && other.target == row.target
-            && other.dest_path().is_some_and(|p| fold(p.as_str()) == folded)
-    })
 }
 
 /// A name of a file's own: its row's number before the extension.

@@ -92,6 +92,12 @@ impl Engine {
 
     /// What the destination holds for a row: by its record, else by asking for this one file.
     async fn whereabouts(&self, job: &Job, row: &FileRow) -> Result<Look<Holding>, StoreError> {
+        if let Some(ours) = &row.holding
+            && let Some(found) = self.ledger.found_item(job.tree, &ours.item).await?
+            && !found.folder
+        {
+            return Ok(Look::Present(holding(&found)));
+        }
         let Some(folder) = &row.folder_item else { return self.ask(job, row).await };
         let parent = (*folder != job.destination.root()).then_some(folder);
         let rows = self.ledger.found_child(job.tree, parent, row.fold).await?;

@@ -6,6 +6,7 @@ use crate::engine::mover::{Mode, Mover};
 use crate::engine::{CrawlReport, Engine, Filters, Job, MoveOptions};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, Record, Tally};
+use crate::row::Standing;
 use crate::state::{Event, State};
 use crate::words::FileId;
 
@@ -87,6 +88,7 @@ impl Engine {
         options: &RunOptions,
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
+        self.sweep_spool(job).await?;
         match options.stage {
             Stage::All | Stage::Download => {
                 report.crawl = self.crawl(job, options.full).await?;
@@ -112,6 +114,22 @@ impl Engine {
             // What had vanished is PENDING again and gets its chance within this run.
             self.move_files(job, mode, options, report).await?;
             self.prove_listed(job, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes spool files that no row waits for: left by a kill between a proof and the removal.
+    async fn sweep_spool(&self, job: &Job) -> Result<(), StoreError> {
+        for shard in 0..=u8::MAX {
+            for id in self.spool.lying(shard).await? {
+                let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
+                let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
+                let row = rows.first().filter(|row| row.id == id);
+                let needed = row.is_some_and(|r| r.state != State::Success && r.standing != Standing::Gone);
+                if !needed {
+                    self.spool.remove(id).await?;
+                }
+            }
         }
         Ok(())
     }

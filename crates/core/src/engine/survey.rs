@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::engine::mover::same_object;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, Retry, StoreError};
 use crate::ledger::{Enrolment, FileFilter, FolderRow, FoundRow, Record};
@@ -153,7 +154,13 @@ impl Engine {
 struct Walk(Vec<(String, Option<ItemKey>)>);
 
 fn is_same_place(row: &FileRow, found: &FoundRow) -> bool {
-    !found.folder && fold(&found.name) == fold(row.dest_name())
+    // Our own earlier landing of content that has changed since is not news: the mover replaces it.
+    let untouched = row.holding.as_ref().is_some_and(|h| same_object(h, &holding(found)));
+    let (ours, theirs) = (row.evidence(), &found.evidence);
+    let hashes = (&ours.digests.quickxor, &theirs.digests.quickxor);
+    let changed = ours.size != theirs.size || matches!(hashes, (Some(a), Some(b)) if a != b);
+    let outdated = untouched && changed;
+    !found.folder && !outdated && fold(&found.name) == fold(row.dest_name())
 }
 
 fn present(row: &FileRow, found: &FoundRow) -> Event {

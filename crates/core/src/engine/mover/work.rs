@@ -91,6 +91,9 @@ impl Mover {
 
     async fn upload(&self, row: &mut FileRow, content: &mut FileContent, via: Via) -> Result<(), StoreError> {
         let (parent, path) = self.place_of(row).await?;
+        if row.reason == Some(Reason::SourceChanged) {
+            self.drop_old_upload(row).await?;
+        }
         let _buffer = self.buffer.clone().acquire_many_owned(self.buffer_units(content.size())).await;
         let mut replaces = None;
         for turn in 0..=RENAMES {
@@ -125,6 +128,17 @@ impl Mover {
             }
         }
         Ok(())
+    }
+
+    /// An upload of the content that was is given up for certain before one of the new content begins:
+    /// the two must never meet in one session.
+    async fn drop_old_upload(&self, row: &FileRow) -> Result<(), StoreError> {
+        let keep = |error: StoreError| match error.code {
+            Some(_) => error,
+            None => error.with_reason(Reason::SourceChanged).with_retry(Retry::Soon),
+        };
+        self.engine.ledger.forget(&self.memo("hash", row)).await?;
+        self.job.destination.abandon(&session_memo(&self.job, row.id)).await.map_err(keep)
     }
 
     /// The folder a file goes into, made where it is not there, and the file's path.
@@ -199,6 +213,10 @@ impl Mover {
             Comparison::Differs(_)
         );
         let may_be_ours = row.intended && rewritable(&self.job, row);
+        // What we landed ourselves and nobody touched since gives way to the source's newer content.
+        if differs && turn == 0 && row.holding.as_ref().is_some_and(|h| same_object(h, &there)) {
+            return Ok(Next::Replace(there.item));
+        }
         if differs && !may_be_ours {
             match self.job.policy.on_conflict {
                 OnConflict::Replace if turn == 0 => return Ok(Next::Replace(there.item)),
@@ -268,9 +286,15 @@ impl Mover {
     /// Brings the bytes into the spool: resumed where a part lies there, judged, fsynced, LOCAL.
     async fn fetch(&self, row: &mut FileRow, opening: Option<Opening>) -> Result<(), StoreError> {
         let spool = &self.engine.spool;
+        // A finished file that no event names is from before a kill, or from before the source changed.
         let passed = match spool.size(row.id).await? {
-            Some(_) => None,
-            None => self.fill_spool(row, opening).await?,
+            Some(_) if row.reason != Some(Reason::SourceChanged) => None,
+            _ => {
+                if row.reason == Some(Reason::SourceChanged) {
+                    spool.remove(row.id).await?;
+                }
+                self.fill_spool(row, opening).await?
+            }
         };
         let read = match passed {
             Some(read) => read,
@@ -306,7 +330,9 @@ impl Mover {
                 .with_code(crate::Code::SpoolFull));
         }
         let begun = spool.partial(row.id).await?.unwrap_or_default();
-        let from = if begun.0 <= row.entry.size.0 { begun.0 } else { 0 };
+        // After a power cut the end of a part may be zeros; only a published digest would show it.
+        let trusted = begun.0 <= row.entry.size.0 && !row.entry.digests.is_empty();
+        let from = if trusted { begun.0 } else { 0 };
         let mut writer = spool.writer(row.id, from).await?;
         let mut hasher = Hasher::new();
         if row.entry.size.0 > 0 {
@@ -369,7 +395,8 @@ impl Mover {
             return self.engine.note(&self.job.handle, row, vec![Event::SpoolLost]).await;
         }
         let waits = reason == Reason::UploadReserved;
-        let spent = row.attempts + 1 >= self.job.policy.attempts && !waits;
+        // Tries count on over retries by hand; each of those gives a full round of them.
+        let spent = (row.attempts + 1).is_multiple_of(self.job.policy.attempts.max(1)) && !waits;
         let hopeless = error.retry == Retry::Never && !lost_folder && reason != Reason::SourceGone;
         let comment = error.chain();
         tracing::debug!(file = %row.id, attempt = row.attempts + 1, error = %comment, "a try failed");
@@ -405,6 +432,11 @@ enum Next {
     Done,
     Replace(ItemKey),
     Renamed,
+}
+
+/// True where an object is still what we left there.
+pub(in crate::engine) fn same_object(ours: &Holding, there: &Holding) -> bool {
+    ours.item == there.item && ours.evidence == there.evidence
 }
 
 fn no_source(row: &FileRow) -> StoreError {

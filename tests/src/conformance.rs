@@ -1,0 +1,3 @@
+//! Conformance suites, one for each trait.
+
+pub mod ledger;
