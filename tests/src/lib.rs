@@ -5,3 +5,6 @@
 
 pub mod conformance;
 pub mod postgres;
+pub mod crash;
+pub mod sim_transport;
+pub mod simulation;

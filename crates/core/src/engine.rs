@@ -94,5 +94,6 @@ impl Engine {
 
 /// An error that only a defect of Landfall can cause.
 pub(crate) fn internal(operation: &'static str, subject: &str, error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::new(ErrorKind::Rejected, operation, subject, error.to_string()).with_code(crate::Code::Internal)
+    StoreError::new(ErrorKind::Rejected, operation, subject, error.to_string())
+        .with_code(crate::Code::Internal)
 }

@@ -32,7 +32,7 @@ pub(super) enum Feed {
         /// The place.
         source: Arc<dyn Source>,
         /// The file as it was listed.
-        entry: Entry,
+        entry: Box<Entry>,
         /// The key to its bytes.
         opening: Opening,
     },
@@ -197,10 +197,13 @@ pub(super) async fn judge_source(
         }
         Look::Present(_) => leg.ok_or_else(|| {
             let detail = format!("{} bytes were read and are not what the source's digest says", read.size.0);
-            StoreError::new(ErrorKind::Corrupt, "read", &entry.name, detail).with_reason(Reason::SourceMismatch)
+            StoreError::new(ErrorKind::Corrupt, "read", &entry.name, detail)
+                .with_reason(Reason::SourceMismatch)
         }),
-        Look::Absent => Err(StoreError::new(ErrorKind::NotFound, "read", &entry.name, "it is no longer at the source")
-            .with_reason(Reason::SourceGone)),
+        Look::Absent => {
+            Err(StoreError::new(ErrorKind::NotFound, "read", &entry.name, "it is no longer at the source")
+                .with_reason(Reason::SourceGone))
+        }
         Look::Unknown(error) => Err(error),
     }
 }
@@ -257,7 +260,9 @@ impl Content for FileContent {
             match self.pull().await? {
                 Some(piece) if piece.is_empty() => {}
                 Some(piece) if before + piece.len() as u64 > self.size.0 => {
-                    return Err(self.mismatch(format!("the source gives more than its {} bytes", self.size.0)));
+                    return Err(
+                        self.mismatch(format!("the source gives more than its {} bytes", self.size.0))
+                    );
                 }
                 Some(piece) => return Ok(Some(piece)),
                 None => {

@@ -112,6 +112,11 @@ impl Engine {
                 return Ok(());
             }
         }
-        Err(StoreError::new(ErrorKind::Interrupted, "list", &slot.label, "the listing ended before its last page"))
+        Err(StoreError::new(
+            ErrorKind::Interrupted,
+            "list",
+            &slot.label,
+            "the listing ended before its last page",
+        ))
     }
 }

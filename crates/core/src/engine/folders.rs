@@ -154,7 +154,8 @@ impl Folders {
         if due.is_empty() {
             return Ok(());
         }
-        let folders: Vec<(ItemKey, Times)> = due.iter().map(|(_, item, times)| (item.clone(), *times)).collect();
+        let folders: Vec<(ItemKey, Times)> =
+            due.iter().map(|(_, item, times)| (item.clone(), *times)).collect();
         let answers = self.job.destination.set_folder_times(&folders).await;
         for ((folder, item, _), answer) in due.drain(..).zip(answers) {
             match answer {

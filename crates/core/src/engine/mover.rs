@@ -3,7 +3,9 @@
 //! Files under way are bounded by a semaphore, their bytes in memory by another; requests below that
 //! are the lane's business. A failed try is written down and repeated when it is due; nobody calls back.
 
+mod failure;
 mod feed;
+mod fetch;
 mod work;
 
 pub(super) use work::same_object;

@@ -133,7 +133,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn collide(&self, job: &Job, row: &FileRow, path: &RelPath, folder: bool) -> Result<(), StoreError> {
+    async fn collide(
+        &self,
+        job: &Job,
+        row: &FileRow,
+        path: &RelPath,
+        folder: bool,
+    ) -> Result<(), StoreError> {
         if !matches!(row.state, State::Pending | State::Local) {
             return Ok(());
         }
@@ -209,7 +215,8 @@ fn map_path(job: &Job, path: &RelPath) -> RelPath {
 
 /// Decides one file's place from its folder, the filters and the destination's rules for names.
 fn decide(job: &Job, slot: &Slot, row: &FileRow) -> (Placement, Option<Verdict>) {
-    let out = |standing, skip| Placement { file: row.id, standing, skip, dest_name: None, target: 0, fold: 0 };
+    let out =
+        |standing, skip| Placement { file: row.id, standing, skip, dest_name: None, target: 0, fold: 0 };
     let Some(path) = row.path() else {
         return (out(Standing::Skipped, Some(row.skip.unwrap_or(Reason::Orphan))), None);
     };

@@ -87,7 +87,8 @@ impl Engine {
     }
 
     async fn plan_files(&self, job: &Job, plan: &mut PlanReport) -> Result<(), StoreError> {
-        let filter = FileFilter { states: vec![State::Pending, State::Local, State::Ng], ..FileFilter::default() };
+        let filter =
+            FileFilter { states: vec![State::Pending, State::Local, State::Ng], ..FileFilter::default() };
         let mut after = FileId(0);
         let mut reads = 0;
         loop {
@@ -100,7 +101,9 @@ impl Engine {
             let before = FileId(first_id.0 - 1);
             let present = self.ledger.matches(job.handle.id, job.tree, &filter, before, BATCH).await?;
             for row in &rows {
-                let there = present.iter().any(|(file, found): &(FileRow, FoundRow)| file.id == row.id && !found.folder);
+                let there = present
+                    .iter()
+                    .any(|(file, found): &(FileRow, FoundRow)| file.id == row.id && !found.folder);
                 reads += self.plan_file(job, row, there, plan);
             }
         }

@@ -144,14 +144,22 @@ impl Engine {
                 let silent = job.destination.caps().publishes.is_empty();
                 let late = there.evidence.digests.is_empty() && !silent;
                 if late && !read_back {
-                    return self.remark(job, row, Reason::HashPending, "no hash published yet", Some(there)).await;
+                    return self
+                        .remark(job, row, Reason::HashPending, "no hash published yet", Some(there))
+                        .await;
                 }
                 self.settle_by_reading(job, row, there).await
             }
         }
     }
 
-    async fn proven(&self, job: &Job, row: &mut FileRow, there: Holding, proof: Proof) -> Result<(), StoreError> {
+    async fn proven(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        there: Holding,
+        proof: Proof,
+    ) -> Result<(), StoreError> {
         let mut events = Vec::with_capacity(2);
         if row.holding.as_ref() != Some(&there) {
             let comment = String::new();
@@ -244,7 +252,12 @@ impl Engine {
     /// Reads the source's bytes only to know their digests.
     async fn measure(&self, job: &Job, row: &FileRow) -> Result<(Evidence, SourceLeg), StoreError> {
         let slot = job.slot(row.source).ok_or_else(|| {
-            StoreError::new(ErrorKind::Interrupted, "read", &row.entry.name, "its source is not part of this run")
+            StoreError::new(
+                ErrorKind::Interrupted,
+                "read",
+                &row.entry.name,
+                "its source is not part of this run",
+            )
         })?;
         let opening = match slot.source.prepare(std::slice::from_ref(&row.entry)).await.into_iter().next() {
             Some(opening) => opening?,
@@ -263,7 +276,12 @@ impl Engine {
     }
 
     /// Hashes a body of a known size, opening it again where it breaks off.
-    pub(super) async fn hash_body<F, O>(&self, name: &str, size: ByteSize, open: O) -> Result<Evidence, StoreError>
+    pub(super) async fn hash_body<F, O>(
+        &self,
+        name: &str,
+        size: ByteSize,
+        open: O,
+    ) -> Result<Evidence, StoreError>
     where
         O: Fn(u64) -> F,
         F: Future<Output = Result<Body, StoreError>>,

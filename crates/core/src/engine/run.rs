@@ -147,7 +147,8 @@ impl Engine {
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
         let moving = MoveOptions { limit: options.limit, paths: options.paths.clone() };
-        let pilot = options.limit.is_some() || !options.paths.fingerprint().eq(&Filters::default().fingerprint());
+        let pilot =
+            options.limit.is_some() || !options.paths.fingerprint().eq(&Filters::default().fingerprint());
         for round in 1..=ROUNDS {
             self.meter.phase(3);
             self.expect(job).await?;

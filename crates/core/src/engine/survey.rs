@@ -74,7 +74,12 @@ impl Engine {
                 return Ok(());
             }
         }
-        Err(StoreError::new(ErrorKind::Interrupted, "list", "destination", "the listing ended before its last page"))
+        Err(StoreError::new(
+            ErrorKind::Interrupted,
+            "list",
+            "destination",
+            "the listing ended before its last page",
+        ))
     }
 
     /// Binds folders of the job to those that the destination holds, and unbinds those it no longer does.
@@ -104,7 +109,12 @@ impl Engine {
     }
 
     /// The destination folder at a path, by the ledger's record of the destination.
-    async fn walk_to(&self, job: &Job, target: &RelPath, walk: &mut Walk) -> Result<Option<ItemKey>, StoreError> {
+    async fn walk_to(
+        &self,
+        job: &Job,
+        target: &RelPath,
+        walk: &mut Walk,
+    ) -> Result<Option<ItemKey>, StoreError> {
         let root = job.destination.root();
         let segments: Vec<&str> = target.segments().collect();
         let shared = walk.0.iter().zip(&segments).take_while(|((name, _), wanted)| name == *wanted).count();
@@ -139,7 +149,12 @@ impl Engine {
             let records: Vec<Record> = pairs
                 .iter()
                 .filter(|(row, found)| is_same_place(row, found))
-                .map(|(row, found)| Record { file: row.id, expect: row.state, event: present(row, found), at })
+                .map(|(row, found)| Record {
+                    file: row.id,
+                    expect: row.state,
+                    event: present(row, found),
+                    at,
+                })
                 .collect();
             noted += records.len() as u64;
             if !records.is_empty() {

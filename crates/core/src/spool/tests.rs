@@ -24,9 +24,19 @@ async fn put(spool: &dyn Spool, file: FileId, bytes: &[u8]) {
     assert_eq!(writer.finish().await.unwrap(), ByteSize(bytes.len() as u64));
 }
 
+const A: FileId = FileId(7);
+const B: FileId = FileId(0x0001_2345);
+
 /// What every spool does.
 async fn conforms(spool: &dyn Spool) {
-    let (a, b) = (FileId(7), FileId(0x0001_2345));
+    resumes(spool).await;
+    replaces(spool).await;
+    shuts(spool).await;
+    adopts(spool).await;
+}
+
+async fn resumes(spool: &dyn Spool) {
+    let a = A;
     let content = sound(PIECE * 2 + 17);
     assert_eq!(spool.size(a).await.unwrap(), None);
     assert_eq!(spool.read(a, 0).await.err().unwrap().kind, ErrorKind::NotFound);
@@ -48,14 +58,20 @@ async fn conforms(spool: &dyn Spool) {
     assert_eq!(all(spool.read(a, 0).await.unwrap()).await, content);
     assert_eq!(all(spool.read(a, 5000).await.unwrap()).await, &content[5000..]);
     assert!(all(spool.read(a, u64::from(u32::MAX)).await.unwrap()).await.is_empty());
+}
 
+async fn replaces(spool: &dyn Spool) {
+    let a = A;
     // A later revision replaces it only when it is finished.
     let mut writer = spool.writer(a, 0).await.unwrap();
     writer.write(Bytes::from_static("新しい録音".as_bytes())).await.unwrap();
-    assert_eq!(spool.size(a).await.unwrap(), Some(ByteSize(content.len() as u64)));
+    assert_eq!(spool.size(a).await.unwrap(), Some(ByteSize(1_048_593)));
     writer.finish().await.unwrap();
     assert_eq!(all(spool.read(a, 0).await.unwrap()).await, "新しい録音".as_bytes());
+}
 
+async fn shuts(spool: &dyn Spool) {
+    let (a, b) = (A, B);
     // A later writer shuts the earlier one, and so does removal.
     let mut stale = spool.writer(b, 0).await.unwrap();
     stale.write(Bytes::from_static(b"old")).await.unwrap();
@@ -72,7 +88,10 @@ async fn conforms(spool: &dyn Spool) {
     assert_eq!(spool.used().await.unwrap(), ByteSize(0));
     put(spool, b, b"").await;
     assert_eq!(spool.size(b).await.unwrap(), Some(ByteSize(0)));
+}
 
+async fn adopts(spool: &dyn Spool) {
+    let (b, content) = (B, sound(100_000));
     // An older temporary folder's file is taken in and stays where it was.
     let old = tempfile::tempdir().unwrap();
     let path = old.path().join("会議 2025-06-21.wav");

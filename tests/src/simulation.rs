@@ -1,0 +1,365 @@
+//! Whole jobs in virtual time: the engine and the Graph store against the simulator in process, with
+//! faults by seed and kills at chosen crash points, judged by the invariants of the design.
+//!
+//! One seed decides everything. [`run`] plays a case to its end over any number of kills and returns
+//! a trace hash; the same case gives the same hash.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
+use landfall_core::engine::{Engine, Filters, Job, Meter, Policy, RunOptions, RunReport, Slot, Stage};
+use landfall_core::ledger::{FileFilter, Ledger, MemoryLedger};
+use landfall_core::memo::Memo as _;
+use landfall_core::pacing::{Lane, LaneConfig, QuotaConfig};
+use landfall_core::row::Standing;
+use landfall_core::spool::{MemorySpool, Spool};
+use landfall_core::state::{State, Via};
+use landfall_core::store::Destination as _;
+use landfall_core::words::FileId;
+use landfall_core::{Chance, Clock, RelPath, VirtualClock};
+use landfall_sim::{Config, Faults, Quota, Scenario, Sim};
+use landfall_stores::graph::{Graph, GraphConfig};
+use landfall_stores::wire::{Credential, Endpoints, WireParts};
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::crash::{CrashLedger, CrashSpool, CrashTransport, Fuse};
+use crate::sim_transport::SimTransport;
+
+/// One simulated life of a job.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Decides content, faults, jitter and everything else that is drawn.
+    pub seed: u64,
+    /// Files at the source.
+    pub files: u64,
+    /// How much goes wrong.
+    pub faults: Faults,
+    /// The way bytes take.
+    pub via: Via,
+    /// Crash points, one a process, at which it is killed; afterwards one lives to the end.
+    pub kills: Vec<u64>,
+    /// A tenant that throttles.
+    pub quota: Quota,
+    /// Children before their parents in full listings.
+    pub children_first: bool,
+}
+
+impl Case {
+    /// A plain case without faults or kills.
+    pub fn plain(seed: u64, files: u64) -> Self {
+        Self {
+            seed,
+            files,
+            faults: Faults::None,
+            via: Via::Stream,
+            kills: Vec::new(),
+            quota: Quota::None,
+            children_first: false,
+        }
+    }
+
+    /// Draws a case from a seed: faults, way, kills and order.
+    pub fn drawn(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x1a2d_fa11);
+        let files = rng.u64(3..16);
+        let kills = (0..rng.usize(0..4)).map(|_| rng.u64(0..files * 60)).collect();
+        Self {
+            seed,
+            files,
+            faults: [Faults::None, Faults::Mild, Faults::Wild, Faults::Wild][rng.usize(0..4)],
+            via: [Via::Stream, Via::Stream, Via::Spool, Via::Copy][rng.usize(0..4)],
+            kills,
+            quota: if rng.u8(0..4) == 0 { Quota::SmallTenant } else { Quota::None },
+            children_first: rng.bool(),
+        }
+    }
+}
+
+/// What survives a kill: the world, the ledger's store, the spool's disk.
+pub struct World {
+    /// The simulated tenant.
+    pub sim: Sim,
+    ledger: MemoryLedger,
+    spool: MemorySpool,
+    clock: Arc<dyn Clock>,
+    chance: Arc<Chance>,
+    trace: Arc<Mutex<Sha256>>,
+}
+
+/// How a case ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Hash over every call of every process, in order.
+    pub trace: String,
+    /// Points passed by the last process.
+    pub points: u64,
+    /// Kills that really happened.
+    pub killed: u32,
+    /// The last run's report.
+    pub report: RunReport,
+    /// Requests on the wire in all.
+    pub requests: u64,
+}
+
+impl World {
+    /// Builds the world of a case; must be called within a paused runtime.
+    pub fn new(case: &Case) -> Self {
+        let start: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting(start));
+        let sim = Sim::new(Config {
+            seed: case.seed,
+            scenario: Scenario::Voices,
+            files: case.files,
+            faults: case.faults,
+            quota: case.quota,
+            latency: Duration::from_millis(20),
+            children_first: case.children_first,
+            max_page: 7,
+            ..Config::default()
+        });
+        Self {
+            sim,
+            ledger: MemoryLedger::with_clock(clock.clone()),
+            spool: MemorySpool::new(),
+            clock,
+            chance: Arc::new(Chance::seeded(case.seed)),
+            trace: Arc::default(),
+        }
+    }
+
+    /// One process's run, with crash points on everything it touches.
+    pub async fn process(&self, case: &Case, fuse: &Arc<Fuse>, stage: Stage) -> Result<RunReport> {
+        let ledger: Arc<dyn Ledger> =
+            Arc::new(CrashLedger { inner: Arc::new(self.ledger.another_process()), fuse: fuse.clone() });
+        let spool: Arc<dyn Spool> =
+            Arc::new(CrashSpool { inner: Arc::new(self.spool.clone()), fuse: fuse.clone() });
+        let transport = CrashTransport {
+            inner: Arc::new(SimTransport { sim: self.sim.clone() }),
+            fuse: fuse.clone(),
+        };
+        let job = self.job(case, &ledger, Arc::new(transport)).await?;
+        let engine = Engine {
+            ledger,
+            spool,
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            meter: Arc::new(Meter::default()),
+            stop: CancellationToken::new(),
+        };
+        let options = RunOptions { stage, full: false, limit: None, paths: Filters::default() };
+        engine.run(&Arc::new(job), options).await.map_err(|e| anyhow::anyhow!("run: {}", e.chain()))
+    }
+
+    async fn job(
+        &self,
+        case: &Case,
+        ledger: &Arc<dyn Ledger>,
+        transport: Arc<dyn landfall_core::transport::Transport>,
+    ) -> Result<Job> {
+        let lane = Lane::new(
+            LaneConfig {
+                name: "sim".into(),
+                quotas: vec![QuotaConfig { name: "ru-minute", units: 1000, window: Duration::from_secs(60) }],
+                start: 4,
+                most: 16,
+            },
+            self.clock.clone(),
+            self.chance.clone(),
+        );
+        let parts = WireParts {
+            transport,
+            lane,
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            meter: Arc::default(),
+        };
+        let env = self.sim.env();
+        let get = |name: &str| env.get(name).cloned().with_context(|| format!("the simulator names no {name}"));
+        let graph = Graph::connect(GraphConfig {
+            endpoints: Endpoints::replaced(
+                landfall_stores::wire::Cloud::Global,
+                Some(&get("LANDFALL_LOGIN_URL")?),
+                Some(&get("LANDFALL_GRAPH_URL")?),
+            )
+            .map_err(|e| anyhow::anyhow!(e.chain()))?,
+            tenant: get("AZURE_TENANT_ID")?,
+            client: get("AZURE_CLIENT_ID")?,
+            credential: Credential::Secret(SecretString::from(get("AZURE_CLIENT_SECRET")?)),
+            parts,
+            memo: ledger.clone(),
+        });
+        let flat = |e: landfall_core::StoreError| anyhow::anyhow!(e.chain());
+        let source = graph.user_drive("ada@contoso.com").await.map_err(flat)?.source();
+        let site = graph.site("contoso.sharepoint.com/sites/Archive").await.map_err(flat)?;
+        let library = graph.library(&site, "Documents").await.map_err(flat)?.destination();
+        let handle = ledger
+            .open_job("voices", &library.identity(), "simulation", self.clock.now())
+            .await
+            .map_err(flat)?;
+        let source: Arc<dyn landfall_core::store::Source> = Arc::new(source);
+        let id = ledger.open_source(&handle, "ada@contoso.com", &source.identity()).await.map_err(flat)?;
+        let tree = ledger.open_tree(&library.identity()).await.map_err(flat)?;
+        Ok(Job {
+            handle,
+            slots: vec![Slot {
+                id,
+                label: "ada@contoso.com".into(),
+                source,
+                scope: RelPath::new("Recordings").unwrap(),
+                prefix: RelPath::new("Voices").unwrap(),
+            }],
+            destination: Arc::new(library),
+            tree,
+            policy: Policy { via: case.via, files_in_flight: 6, ..Policy::default() },
+        })
+    }
+}
+
+/// Plays a case to its end and asserts the invariants.
+pub async fn run(case: &Case) -> Result<Outcome> {
+    let world = World::new(case);
+    let mut killed = 0;
+    for kill in &case.kills {
+        let fuse = Fuse::new(Some(*kill), world.trace.clone());
+        let died = {
+            let process = world.process(case, &fuse, Stage::All);
+            tokio::select! {
+                biased;
+                // The process is dropped where the fuse blew: that is the kill.
+                () = fuse.blown() => true,
+                ended = process => {
+                    // A run may end incomplete under faults; the next one goes on.
+                    ended.with_context(|| format!("{case:?}"))?;
+                    false
+                }
+            }
+        };
+        if died {
+            killed += 1;
+            world.spool.crash(&world.chance);
+            // Whatever was on its way at the service arrives or is lost, a little later.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        still_true(&world).await.with_context(|| format!("after kill at {kill} of {case:?}"))?;
+    }
+    let mut last = None;
+    for turn in 0..6 {
+        let fuse = Fuse::new(None, world.trace.clone());
+        let stage = if turn < 2 { Stage::All } else { Stage::Retry };
+        let report = world.process(case, &fuse, stage).await.with_context(|| format!("{case:?}"))?;
+        let complete = report.complete();
+        last = Some((report, fuse.points()));
+        if complete {
+            break;
+        }
+        // An upload session of a killed process may hold its name for a day.
+        tokio::time::sleep(Duration::from_secs(6 * 3600)).await;
+    }
+    let (report, points) = last.context("no run")?;
+    judge(case, &world, &report).await.with_context(|| format!("{case:?}"))?;
+    let hash = world.trace.lock().unwrap().clone().finalize();
+    let trace = hash.iter().map(|b| format!("{b:02x}")).collect();
+    Ok(Outcome { trace, points, killed, report, requests: world.sim.requests().total })
+}
+
+/// What must hold at every moment: no SUCCESS that the world does not bear out.
+async fn still_true(world: &World) -> Result<()> {
+    let Some(job) = world.ledger.find_job("voices").await.map_err(|e| anyhow::anyhow!(e.chain()))? else {
+        return Ok(());
+    };
+    let compare = world.sim.compare("voices").context("compare")?;
+    let bad: Vec<&String> = compare.missing.iter().chain(&compare.different).collect();
+    let filter = FileFilter { states: vec![State::Success], ..FileFilter::default() };
+    let rows = world.ledger.scan(job.id, &filter, FileId(0), 10_000).await.map_err(|e| anyhow::anyhow!(e.chain()))?;
+    for row in rows {
+        let path = row.dest_path().context("a proven file has a place")?;
+        let below = path.as_str().trim_start_matches("Voices");
+        ensure!(row.proven.is_some() && row.holding.is_some(), "{path} is SUCCESS without a proof");
+        if let Some(lie) = bad.iter().find(|text| text.as_str() == below || text.starts_with(&format!("{below}:"))) {
+            bail!("{path} is SUCCESS and yet {lie}");
+        }
+    }
+    Ok(())
+}
+
+/// What must hold at the end.
+async fn judge(case: &Case, world: &World, report: &RunReport) -> Result<()> {
+    let flat = |e: landfall_core::StoreError| anyhow::anyhow!(e.chain());
+    let job = world.ledger.find_job("voices").await.map_err(flat)?.context("job")?;
+    if !report.complete() {
+        let filter = FileFilter::default();
+        let rows = world.ledger.scan(job.id, &filter, FileId(0), 10_000).await.map_err(flat)?;
+        let open: Vec<String> = rows
+            .iter()
+            .filter(|r| r.state != State::Success)
+            .map(|r| format!("{} {} {:?} {} ({} attempts)", r.entry.name, r.state, r.reason, r.comment, r.attempts))
+            .collect();
+        bail!("not complete: {:?} {open:#?}", report);
+    }
+    let compare = world.sim.compare("voices").context("compare")?;
+    let copied = case.via == Via::Copy;
+    ensure!(compare.missing.is_empty(), "missing {:?}", compare.missing);
+    // A copy by the service keeps no times; that is said, and allowed here.
+    let different: Vec<_> = compare.different.iter().filter(|d| !(copied && d.contains("another time"))).collect();
+    ensure!(different.is_empty(), "different {different:?}");
+    ensure!(compare.extra.is_empty() && compare.doubled.is_empty(), "extra {:?} {:?}", compare.extra, compare.doubled);
+    ensure!(compare.extra_versions.is_empty(), "versions {:?}", compare.extra_versions);
+    ensure!(compare.violations.is_empty(), "violations {:?}", compare.violations);
+    ensure!(compare.leftover_sessions.is_empty(), "sessions {:?}", compare.leftover_sessions);
+    ensure!(compare.folder_times.is_empty(), "folder times {:?}", compare.folder_times);
+    ensure!(world.spool.used().await.map_err(flat)?.0 == 0, "something lies in the spool");
+    let left = world.ledger.memos(job.id, "session", "", 10).await.map_err(flat)?;
+    ensure!(left.is_empty(), "sessions are still remembered: {left:?}");
+    still_true(world).await?;
+    history(world, job.id).await?;
+    second_run_is_quiet(case, world).await
+}
+
+/// Every row's events form a legal way from PENDING, without a gap in the sequence.
+async fn history(world: &World, job: landfall_core::JobId) -> Result<()> {
+    let mut states = std::collections::BTreeMap::new();
+    let mut after = 0;
+    loop {
+        let events = world.ledger.events(job, after, 500).await.map_err(|e| anyhow::anyhow!(e.chain()))?;
+        let Some(last) = events.last() else { break };
+        for event in &events {
+            ensure!(event.seq == after + 1, "event {} follows {after}", event.seq);
+            after = event.seq;
+            let before = states.insert(event.file, event.to).unwrap_or(State::Pending);
+            ensure!(before == event.from, "file {} was {before}, event {} says {}", event.file, event.name, event.from);
+        }
+        after = last.seq;
+    }
+    let all = FileFilter { standings: vec![Standing::In], ..FileFilter::default() };
+    let rows = world.ledger.scan(job, &all, FileId(0), 10_000).await.map_err(|e| anyhow::anyhow!(e.chain()))?;
+    for row in rows {
+        let replayed = states.get(&row.id).copied().unwrap_or(State::Pending);
+        ensure!(replayed == row.state, "{} is {} but its events lead to {replayed}", row.entry.name, row.state);
+    }
+    Ok(())
+}
+
+/// A second run of a finished job sends no write.
+async fn second_run_is_quiet(case: &Case, world: &World) -> Result<()> {
+    world.sim.reset_requests();
+    let fuse = Fuse::new(None, world.trace.clone());
+    let report = world.process(case, &fuse, Stage::All).await?;
+    ensure!(report.complete(), "the second run is not complete: {report:?}");
+    let requests = world.sim.requests();
+    ensure!(requests.writes == 0, "the second run wrote: {:?}", requests.by_route);
+    Ok(())
+}
+
+/// Runs an async case in a runtime of its own with a paused clock.
+pub fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made")
+        .block_on(work)
+}
