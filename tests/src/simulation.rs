@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use landfall_core::engine::{Engine, Filters, Job, Meter, Policy, RunOptions, RunReport, Slot, Stage};
 use landfall_core::ledger::{FileFilter, Ledger, MemoryLedger};
 use landfall_core::memo::Memo as _;
-use landfall_core::pacing::{Lane, LaneConfig, QuotaConfig};
+use landfall_core::pacing::{Lane, LaneConfig};
 use landfall_core::row::Standing;
 use landfall_core::spool::{MemorySpool, Spool};
 use landfall_core::state::{State, Via};
@@ -20,7 +20,7 @@ use landfall_core::store::Destination as _;
 use landfall_core::words::FileId;
 use landfall_core::{Chance, Clock, RelPath, VirtualClock};
 use landfall_sim::{Config, Faults, Quota, Scenario, Sim};
-use landfall_stores::graph::{Graph, GraphConfig};
+use landfall_stores::graph::{Graph, GraphConfig, Settings, quotas};
 use landfall_stores::wire::{Credential, Endpoints, WireParts};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
@@ -79,12 +79,44 @@ impl Case {
     }
 }
 
+/// The job that a world's processes run.
+#[derive(Clone, Debug)]
+pub struct JobSpec {
+    /// Its name, as the simulator's scenario has it.
+    pub name: &'static str,
+    /// The users whose drives are its sources.
+    pub users: Vec<&'static str>,
+    /// The folder in each.
+    pub scope: &'static str,
+    /// Where it goes in the library.
+    pub prefix: &'static str,
+    /// What the user wants.
+    pub policy: Policy,
+}
+
+impl JobSpec {
+    /// The job of the scenario `voices`.
+    pub fn voices() -> Self {
+        Self::of("voices", "Recordings", "Voices")
+    }
+
+    /// A job of one user's folder.
+    pub fn of(name: &'static str, scope: &'static str, prefix: &'static str) -> Self {
+        let policy = Policy { files_in_flight: 6, ..Policy::default() };
+        Self { name, users: vec!["ada@contoso.com"], scope, prefix, policy }
+    }
+}
+
 /// What survives a kill: the world, the ledger's store, the spool's disk.
 pub struct World {
     /// The simulated tenant.
     pub sim: Sim,
-    ledger: MemoryLedger,
-    spool: MemorySpool,
+    /// Its job; a test may change the policy between processes.
+    pub spec: JobSpec,
+    /// The ledger's store.
+    pub ledger: MemoryLedger,
+    /// The spool's disk.
+    pub spool: MemorySpool,
     clock: Arc<dyn Clock>,
     chance: Arc<Chance>,
     trace: Arc<Mutex<Sha256>>,
@@ -108,9 +140,9 @@ pub struct Outcome {
 impl World {
     /// Builds the world of a case; must be called within a paused runtime.
     pub fn new(case: &Case) -> Self {
-        let start: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting(start));
-        let sim = Sim::new(Config {
+        let mut spec = JobSpec::voices();
+        spec.policy.via = case.via;
+        let config = Config {
             seed: case.seed,
             scenario: Scenario::Voices,
             files: case.files,
@@ -120,28 +152,48 @@ impl World {
             children_first: case.children_first,
             max_page: 7,
             ..Config::default()
-        });
+        };
+        Self::with(config, spec)
+    }
+
+    /// Builds a world for any scenario and job.
+    pub fn with(config: Config, spec: JobSpec) -> Self {
+        let start: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting(start));
+        let chance = Arc::new(Chance::seeded(config.seed));
         Self {
-            sim,
+            sim: Sim::new(config),
+            spec,
             ledger: MemoryLedger::with_clock(clock.clone()),
             spool: MemorySpool::new(),
             clock,
-            chance: Arc::new(Chance::seeded(case.seed)),
+            chance,
             trace: Arc::default(),
         }
     }
 
+    /// A process without crash points runs the job once.
+    pub async fn run_once(&self) -> Result<RunReport> {
+        let fuse = Fuse::new(None, self.trace.clone());
+        self.process(&fuse, Stage::All).await
+    }
+
     /// One process's run, with crash points on everything it touches.
-    pub async fn process(&self, case: &Case, fuse: &Arc<Fuse>, stage: Stage) -> Result<RunReport> {
+    pub async fn process(&self, fuse: &Arc<Fuse>, stage: Stage) -> Result<RunReport> {
+        let (engine, job) = self.engine(fuse).await?;
+        let options = RunOptions { stage, full: false, limit: None, paths: Filters::default() };
+        engine.run(&Arc::new(job), options).await.map_err(|e| anyhow::anyhow!("run: {}", e.chain()))
+    }
+
+    /// An engine and its job, as one process has them.
+    pub async fn engine(&self, fuse: &Arc<Fuse>) -> Result<(Engine, Job)> {
         let ledger: Arc<dyn Ledger> =
             Arc::new(CrashLedger { inner: Arc::new(self.ledger.another_process()), fuse: fuse.clone() });
         let spool: Arc<dyn Spool> =
             Arc::new(CrashSpool { inner: Arc::new(self.spool.clone()), fuse: fuse.clone() });
-        let transport = CrashTransport {
-            inner: Arc::new(SimTransport { sim: self.sim.clone() }),
-            fuse: fuse.clone(),
-        };
-        let job = self.job(case, &ledger, Arc::new(transport)).await?;
+        let transport =
+            CrashTransport { inner: Arc::new(SimTransport { sim: self.sim.clone() }), fuse: fuse.clone() };
+        let job = self.job(&ledger, Arc::new(transport)).await?;
         let engine = Engine {
             ledger,
             spool,
@@ -150,20 +202,32 @@ impl World {
             meter: Arc::new(Meter::default()),
             stop: CancellationToken::new(),
         };
-        let options = RunOptions { stage, full: false, limit: None, paths: Filters::default() };
-        engine.run(&Arc::new(job), options).await.map_err(|e| anyhow::anyhow!("run: {}", e.chain()))
+        Ok((engine, job))
+    }
+
+    /// An engine without crash points.
+    pub async fn plain_engine(&self) -> Result<(Engine, Job)> {
+        self.engine(&Fuse::new(None, self.trace.clone())).await
+    }
+
+    /// All rows that take part or once did, by path at the source.
+    pub async fn rows(&self) -> Result<std::collections::BTreeMap<String, landfall_core::row::FileRow>> {
+        let flat = |e: landfall_core::StoreError| anyhow::anyhow!(e.chain());
+        let job = self.ledger.find_job(self.spec.name).await.map_err(flat)?.context("job")?;
+        let filter = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
+        let rows = self.ledger.scan(job.id, &filter, FileId(0), 100_000).await.map_err(flat)?;
+        Ok(rows.into_iter().map(|r| (r.path().map_or_else(String::new, |p| p.to_string()), r)).collect())
     }
 
     async fn job(
         &self,
-        case: &Case,
         ledger: &Arc<dyn Ledger>,
         transport: Arc<dyn landfall_core::transport::Transport>,
     ) -> Result<Job> {
         let lane = Lane::new(
             LaneConfig {
                 name: "sim".into(),
-                quotas: vec![QuotaConfig { name: "ru-minute", units: 1000, window: Duration::from_secs(60) }],
+                quotas: quotas(1000, 1_200_000),
                 start: 4,
                 most: 16,
             },
@@ -177,6 +241,7 @@ impl World {
             chance: self.chance.clone(),
             meter: Arc::default(),
         };
+        let flat = |e: landfall_core::StoreError| anyhow::anyhow!(e.chain());
         let env = self.sim.env();
         let get = |name: &str| env.get(name).cloned().with_context(|| format!("the simulator names no {name}"));
         let graph = Graph::connect(GraphConfig {
@@ -189,33 +254,31 @@ impl World {
             tenant: get("AZURE_TENANT_ID")?,
             client: get("AZURE_CLIENT_ID")?,
             credential: Credential::Secret(SecretString::from(get("AZURE_CLIENT_SECRET")?)),
-            parts,
-            memo: ledger.clone(),
+            wire: parts,
         });
-        let flat = |e: landfall_core::StoreError| anyhow::anyhow!(e.chain());
-        let source = graph.user_drive("ada@contoso.com").await.map_err(flat)?.source();
         let site = graph.site("contoso.sharepoint.com/sites/Archive").await.map_err(flat)?;
-        let library = graph.library(&site, "Documents").await.map_err(flat)?.destination();
+        let drive = graph.library(&site, "Documents").await.map_err(flat)?;
+        let library = graph.destination(&drive, ledger.clone(), Settings::default());
         let handle = ledger
-            .open_job("voices", &library.identity(), "simulation", self.clock.now())
+            .open_job(self.spec.name, &library.identity(), "simulation", self.clock.now())
             .await
             .map_err(flat)?;
-        let source: Arc<dyn landfall_core::store::Source> = Arc::new(source);
-        let id = ledger.open_source(&handle, "ada@contoso.com", &source.identity()).await.map_err(flat)?;
         let tree = ledger.open_tree(&library.identity()).await.map_err(flat)?;
-        Ok(Job {
-            handle,
-            slots: vec![Slot {
+        let mut slots = Vec::new();
+        for user in &self.spec.users {
+            let drive = graph.user_drive(user).await.map_err(flat)?;
+            let source: Arc<dyn landfall_core::store::Source> = Arc::new(graph.source(&drive));
+            let id = ledger.open_source(&handle, user, &source.identity()).await.map_err(flat)?;
+            let name = user.split('@').next().unwrap_or(user);
+            slots.push(Slot {
                 id,
-                label: "ada@contoso.com".into(),
+                label: (*user).to_owned(),
                 source,
-                scope: RelPath::new("Recordings").unwrap(),
-                prefix: RelPath::new("Voices").unwrap(),
-            }],
-            destination: Arc::new(library),
-            tree,
-            policy: Policy { via: case.via, files_in_flight: 6, ..Policy::default() },
-        })
+                scope: RelPath::lenient(self.spec.scope).unwrap(),
+                prefix: RelPath::lenient(&self.spec.prefix.replace("{user}", name)).unwrap(),
+            });
+        }
+        Ok(Job { handle, slots, destination: Arc::new(library), tree, policy: self.spec.policy.clone() })
     }
 }
 
@@ -226,7 +289,7 @@ pub async fn run(case: &Case) -> Result<Outcome> {
     for kill in &case.kills {
         let fuse = Fuse::new(Some(*kill), world.trace.clone());
         let died = {
-            let process = world.process(case, &fuse, Stage::All);
+            let process = world.process(&fuse, Stage::All);
             tokio::select! {
                 biased;
                 // The process is dropped where the fuse blew: that is the kill.
@@ -250,7 +313,7 @@ pub async fn run(case: &Case) -> Result<Outcome> {
     for turn in 0..6 {
         let fuse = Fuse::new(None, world.trace.clone());
         let stage = if turn < 2 { Stage::All } else { Stage::Retry };
-        let report = world.process(case, &fuse, stage).await.with_context(|| format!("{case:?}"))?;
+        let report = world.process(&fuse, stage).await.with_context(|| format!("{case:?}"))?;
         let complete = report.complete();
         last = Some((report, fuse.points()));
         if complete {
@@ -316,7 +379,7 @@ async fn judge(case: &Case, world: &World, report: &RunReport) -> Result<()> {
     ensure!(left.is_empty(), "sessions are still remembered: {left:?}");
     still_true(world).await?;
     history(world, job.id).await?;
-    second_run_is_quiet(case, world).await
+    second_run_is_quiet(world).await
 }
 
 /// Every row's events form a legal way from PENDING, without a gap in the sequence.
@@ -344,10 +407,10 @@ async fn history(world: &World, job: landfall_core::JobId) -> Result<()> {
 }
 
 /// A second run of a finished job sends no write.
-async fn second_run_is_quiet(case: &Case, world: &World) -> Result<()> {
+async fn second_run_is_quiet(world: &World) -> Result<()> {
     world.sim.reset_requests();
     let fuse = Fuse::new(None, world.trace.clone());
-    let report = world.process(case, &fuse, Stage::All).await?;
+    let report = world.process(&fuse, Stage::All).await?;
     ensure!(report.complete(), "the second run is not complete: {report:?}");
     let requests = world.sim.requests();
     ensure!(requests.writes == 0, "the second run wrote: {:?}", requests.by_route);

@@ -13,6 +13,8 @@ pub mod index;
 
 mod bounded;
 mod file;
+#[cfg(test)]
+mod fixture;
 mod locate;
 mod naming;
 mod reading;

@@ -3,4 +3,6 @@
 //! Each store implements the seams of `landfall_core::store` and nothing else. This crate knows no
 //! ledger, no terminal and no environment: whoever makes a store passes in everything it needs.
 
+pub mod fs;
+pub mod graph;
 pub mod wire;

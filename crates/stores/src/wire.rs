@@ -24,11 +24,11 @@ pub use meter::{Meter, Reading};
 pub use network::{ReqwestTransport, USER_AGENT};
 pub use redact::{shown_text, shown_url};
 pub use send::{Wire, WireParts};
-pub use tokens::{Credential, SignIn, Tokens};
+pub use tokens::{Certificate, Credential, SignIn, Token, Tokens};
 
 pub(crate) use call::header_text;
-pub(crate) use endpoint::require_secure;
+pub(crate) use endpoint::same_origin;
 pub(crate) use percent::{decode, encode};
 pub(crate) use refusal::Refusal;
 pub(crate) use send::RU_MINUTE;
-pub(crate) use wait::{backoff, http_date, retry_after};
+pub(crate) use wait::{backoff, retry_after};

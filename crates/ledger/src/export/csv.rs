@@ -79,7 +79,8 @@ impl UploadLog {
     /// # Errors
     /// With code `StateFolder` where the file cannot be written; the old file stays.
     pub async fn refresh(&self, ledger: &dyn Ledger, job: &JobHandle) -> Result<Refreshed, StoreError> {
-        let mut memo = LogMemo::load(ledger, job.id).await?;
+        let mut stored = LogMemo::load(ledger, job.id).await?;
+        let mut memo = stored.clone();
         let before = file::digest_of(&self.path).await?;
         if before.as_ref().is_some_and(|digest| !memo.settle(digest)) {
             return Ok(Refreshed::Edited);
@@ -103,11 +104,12 @@ impl UploadLog {
         } else {
             memo.pending = Some(written.clone());
             memo.save(ledger, job.id).await?;
+            stored = memo.clone();
             replacement.commit().await?;
         }
-        if memo.current.as_ref() != Some(&written) || memo.pending.is_some() {
-            memo.current = Some(written);
-            memo.pending = None;
+        memo.current = Some(written);
+        memo.pending = None;
+        if memo != stored {
             memo.save(ledger, job.id).await?;
         }
         Ok(Refreshed::Written(poured))

@@ -7,7 +7,7 @@
 mod decide;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -76,21 +76,17 @@ pub async fn apply_edits(
         Some(digest) if !memo.wrote(&digest) => digest,
         _ => return Ok(None),
     };
-    let mut edits = Edits::default();
+    let scene = Scene { log, ledger, job, memo: &memo };
     if mode == Mode::DryRun {
-        read(log, &log.path, ledger, job, &memo, None, &mut edits).await?;
-        return Ok(Some(edits));
+        return scene.read(&log.path, None).await.map(Some);
     }
     // The backup is what is read: a save in between cannot make the two differ.
     let at = clock.now();
     let backup = log.back_up(at, ".edited", &digest).await?;
     let digest = file::digest_of(&backup).await?.unwrap_or(digest);
-    edits.backup = Some(backup.clone());
-    if mode == Mode::Apply {
-        read(log, &backup, ledger, job, &memo, Some(at), &mut edits).await?;
-    }
+    let edits = if mode == Mode::Apply { scene.read(&backup, Some(at)).await? } else { Edits::default() };
     accept(log, ledger, job, memo, digest).await?;
-    Ok(Some(edits))
+    Ok(Some(Edits { backup: Some(backup), ..edits }))
 }
 
 /// Takes the edited file for ours, so that the next write may replace it, and writes it anew.
@@ -111,34 +107,35 @@ async fn accept(
     Ok(())
 }
 
-/// Reads an edited log and records what it changes; without a moment it only reports.
-async fn read(
-    log: &UploadLog,
-    path: &std::path::Path,
-    ledger: &dyn Ledger,
-    job: &JobHandle,
-    memo: &LogMemo,
-    at: Option<Timestamp>,
-    edits: &mut Edits,
-) -> Result<(), StoreError> {
-    let manner = Manner { timed: false, zone: TimeZone::UTC };
-    let mut rows = Rows::open(path.to_owned(), log.path.clone(), manner).await?;
-    edits.rows = rows.count;
-    let said = Said::since(ledger, job.id, memo.horizon()).await?;
-    let mut applying = Applying {
-        locator: Locator::new(ledger, job).await?,
-        recorder: Recorder::new(ledger, job, at),
-        said,
-        touched: HashSet::new(),
-        edits,
-    };
-    loop {
-        let batch = rows.next().await?;
-        if batch.is_empty() {
-            return applying.recorder.flush().await;
-        }
-        for row in batch {
-            applying.take(&row).await?;
+/// What an edited log is read against.
+struct Scene<'a> {
+    log: &'a UploadLog,
+    ledger: &'a dyn Ledger,
+    job: &'a JobHandle,
+    memo: &'a LogMemo,
+}
+
+impl Scene<'_> {
+    /// Reads an edited log and records what it changes; without a moment it only reports.
+    async fn read(&self, path: &Path, at: Option<Timestamp>) -> Result<Edits, StoreError> {
+        let manner = Manner { timed: false, zone: TimeZone::UTC };
+        let mut rows = Rows::open(path.to_owned(), self.log.path.clone(), manner).await?;
+        let mut applying = Applying {
+            locator: Locator::new(self.ledger, self.job).await?,
+            recorder: Recorder::new(self.ledger, self.job, at),
+            said: Said::since(self.ledger, self.job.id, self.memo.horizon()).await?,
+            touched: HashSet::new(),
+            edits: Edits { rows: rows.count, ..Edits::default() },
+        };
+        loop {
+            let batch = rows.next().await?;
+            if batch.is_empty() {
+                applying.recorder.flush().await?;
+                return Ok(applying.edits);
+            }
+            for row in batch {
+                applying.take(&row).await?;
+            }
         }
     }
 }
@@ -148,11 +145,7 @@ struct Said(HashMap<FileId, u8>);
 
 impl Said {
     /// Reads the events since the last write; about 20 bytes for each file that they name.
-    async fn since(
-        ledger: &dyn Ledger,
-        job: JobId,
-        horizon: Option<(i64, i64)>,
-    ) -> Result<Self, StoreError> {
+    async fn since(ledger: &dyn Ledger, job: JobId, horizon: Option<(i64, i64)>) -> Result<Self, StoreError> {
         let mut said = HashMap::new();
         let Some((from, to)) = horizon else { return Ok(Self(said)) };
         let mut after = from;
@@ -178,46 +171,47 @@ fn bit(state: State) -> u8 {
     1_u8 << state.number().clamp(0, 7)
 }
 
-struct Applying<'a, 'e> {
+struct Applying<'a> {
     locator: Locator<'a>,
     recorder: Recorder<'a>,
     said: Said,
     touched: HashSet<FileId>,
-    edits: &'e mut Edits,
+    edits: Edits,
 }
 
-impl Applying<'_, '_> {
+impl Applying<'_> {
     async fn take(&mut self, log_row: &LogRow) -> Result<(), StoreError> {
         let Some(wanted) = log_row.status else { return Ok(()) };
         let row = match self.locator.find(&log_row.path).await? {
             Located::Row(row) => row,
-            Located::Unknown => return Ok(self.ignore(log_row, "the ledger has no such file")),
-            Located::Ambiguous => return Ok(self.ignore(log_row, "several files can be meant")),
+            Located::Unknown => return self.ignore(log_row, "the ledger has no such file"),
+            Located::Ambiguous => return self.ignore(log_row, "several files can be meant"),
         };
         if row.standing != Standing::In && row.standing != Standing::Unsettled {
-            return Ok(self.ignore(log_row, "the file no longer takes part"));
+            return self.ignore(log_row, "the file no longer takes part");
         }
         if self.touched.contains(&row.id) {
-            return Ok(self.ignore(log_row, "an earlier line changed the same file"));
+            return self.ignore(log_row, "an earlier line changed the same file");
         }
         if wanted != row.state && self.said.covers(row.id, wanted) {
             self.edits.overtaken += 1;
             return Ok(());
         }
         match decide(&row, wanted) {
-            Decision::Same => {}
+            Decision::Same => Ok(()),
             Decision::Ignore(why) => self.ignore(log_row, why),
             Decision::Change(events) => {
                 self.touched.insert(row.id);
                 self.edits.changed.add(|| format!("{}: {} -> {wanted}", log_row.path, row.state));
-                self.recorder.push(&row, events).await?;
+                self.recorder.push(&row, events).await
             }
         }
-        Ok(())
     }
 
-    fn ignore(&mut self, row: &LogRow, why: &str) {
+    /// Notes a row that changes nothing; never fails.
+    fn ignore(&mut self, row: &LogRow, why: &str) -> Result<(), StoreError> {
         self.edits.ignored.add(|| format!("line {}: {}: {why}", row.line, row.path));
+        Ok(())
     }
 }
 

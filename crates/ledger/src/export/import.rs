@@ -105,16 +105,15 @@ pub async fn import(
         }
     }
     let at = clock.now();
-    apply::apply(ledger, job, spool, what, claims.settled(), at, &mut report).await?;
+    let scene = apply::Scene { ledger, job, spool, what };
+    apply::apply(scene, claims.settled(), at, &mut report).await?;
     Ok(report)
 }
 
 /// Keeps the refusal of one file and goes on; anything else ends the import.
 fn refuse(path: &Path, error: StoreError, report: &mut Imported) -> Result<(), StoreError> {
-    let of_the_file = matches!(
-        error.code,
-        Some(Code::LogUnreadable | Code::LogColumns | Code::LogStatus | Code::LogRow)
-    );
+    let of_the_file =
+        matches!(error.code, Some(Code::LogUnreadable | Code::LogColumns | Code::LogStatus | Code::LogRow));
     if !of_the_file {
         return Err(error);
     }

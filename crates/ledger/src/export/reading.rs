@@ -110,8 +110,7 @@ impl Reader {
         let file = File::open(path).map_err(|e| unreadable(shown, "it cannot be opened").with_source(e))?;
         let decoded = Decoded::new(BufReader::new(file), encoding);
         let lines = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(decoded);
-        let mut reader =
-            Self { lines, record: ::csv::StringRecord::new(), shown: shown.to_owned(), manner };
+        let mut reader = Self { lines, record: ::csv::StringRecord::new(), shown: shown.to_owned(), manner };
         reader.header()?;
         Ok(reader)
     }
@@ -121,7 +120,8 @@ impl Reader {
         if there && self.record.iter().eq(HEADER) {
             return Ok(());
         }
-        let have = if there { self.record.iter().collect::<Vec<_>>().join(",") } else { "nothing".to_owned() };
+        let have =
+            if there { self.record.iter().collect::<Vec<_>>().join(",") } else { "nothing".to_owned() };
         let have: String = have.chars().take(200).collect();
         let detail = format!("line 1: the columns must be {}, and there is {have}", HEADER.join(","));
         Err(refused(&self.shown, Code::LogColumns, detail))
@@ -169,7 +169,8 @@ impl Reader {
         let mut rows = Vec::new();
         while rows.len() < BATCH && self.advance()? {
             let row = self.row().map_err(|mistake| {
-                let detail = format!("line {}: {} (it changed while it was read)", mistake.line, mistake.text);
+                let detail =
+                    format!("line {}: {} (it changed while it was read)", mistake.line, mistake.text);
                 refused(&self.shown, mistake.code, detail)
             })?;
             rows.push(row);
@@ -198,9 +199,7 @@ impl Reader {
         }
         let size = match size.trim() {
             "" => None,
-            text => {
-                Some(text.parse().map_err(|_| wrong(format!("{} is no number of bytes", cut(text))))?)
-            }
+            text => Some(text.parse().map_err(|_| wrong(format!("{} is no number of bytes", cut(text))))?),
         };
         let status = match status.trim() {
             "" if comment.starts_with("skipped ") || comment.starts_with("gone ") => None,

@@ -66,9 +66,16 @@ pub(super) fn read(text: &str, zone: &TimeZone) -> Option<Read> {
     }
     let whole = second.map(|s| s.split('.').next().unwrap_or(s)).map_or(Some(0), number)?;
     let narrow = |n: i16| i8::try_from(n).ok();
-    let local =
-        civil::DateTime::new(year, narrow(month)?, narrow(day)?, narrow(hour)?, narrow(minute)?, narrow(whole)?, 0)
-            .ok()?;
+    let local = civil::DateTime::new(
+        year,
+        narrow(month)?,
+        narrow(day)?,
+        narrow(hour)?,
+        narrow(minute)?,
+        narrow(whole)?,
+        0,
+    )
+    .ok()?;
     let at = local.to_zoned(zone.clone()).ok()?.timestamp();
     Some(Read { at, span: if second.is_some() { 1 } else { 60 } })
 }
@@ -111,7 +118,9 @@ mod tests {
         ] {
             assert_eq!(read(text, &tokyo()).unwrap().at.to_string(), wanted, "{text}");
         }
-        for bad in ["", "yesterday", "2025-06-21", "2025-13-01 09:00", "21.06.2025 09:00", "2025-06-21 09:00:00:1"] {
+        for bad in
+            ["", "yesterday", "2025-06-21", "2025-13-01 09:00", "21.06.2025 09:00", "2025-06-21 09:00:00:1"]
+        {
             assert_eq!(read(bad, &tokyo()), None, "{bad:?} was taken");
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::content::Content;
 use crate::ids::{Guid, IdSpace};
 use crate::names::fold;
-use crate::world::item::{Extra, Folder, Item, Kind, Version};
+use crate::world::item::{Extra, Item, Kind, Version};
 
 /// A drive with everything in it.
 #[derive(Debug)]

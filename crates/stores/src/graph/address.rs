@@ -41,9 +41,14 @@ impl Address {
         format!("{}/items/{}", self.drive(), id(item))
     }
 
-    /// The item for a batch: relative to the version.
-    pub(crate) fn batched_content(&self, item: &str) -> String {
-        format!("/drives/{}/items/{}/content", id(&self.drive), id(item))
+    /// An item of another drive of the same service.
+    pub(crate) fn sibling_item(&self, drive: &str, item: &str) -> String {
+        format!("{}/drives/{}/items/{}", self.base, id(drive), id(item))
+    }
+
+    /// An item for a batch: relative to the version.
+    pub(crate) fn batched_item(&self, item: &str) -> String {
+        format!("/drives/{}/items/{}", id(&self.drive), id(item))
     }
 
     pub(crate) fn children(&self, folder: &str) -> String {

@@ -1,4 +1,4 @@
-//! Twenty download addresses in one request.
+//! Twenty small requests in one: download addresses, times of folders.
 //!
 //! Owns the `$batch` envelope and the repetition of those parts alone that were throttled or failed.
 //! Each part is priced by itself. Reference: reference/graph.md, section 10.
@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use landfall_core::StoreError;
 use landfall_core::pacing::Verdict;
 use landfall_core::store::{Entry, Opening};
+use landfall_core::words::ItemKey;
+use landfall_core::{Retry, StoreError, Times};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::destination::write_refused;
+use super::item::file_system_info;
 use super::place::{Place, source_refused, unexpected};
 use super::units;
 use crate::wire::{Answer, Call, Refusal, backoff, retry_after};
@@ -77,22 +80,42 @@ fn judge(answer: &Answer) -> Verdict {
     Verdict::Throttled { retry_after: pauses.into_iter().flatten().max() }
 }
 
+/// One request of a batch: what it is about, and itself without its id.
+pub(crate) struct Inner {
+    pub(crate) subject: String,
+    pub(crate) request: Map<String, Value>,
+}
+
 /// What one part says.
-enum Said {
-    At(String),
+enum Said<T> {
+    Done(T),
     Refused(StoreError),
     Again(StoreError),
 }
 
-fn read(part: &Part, subject: &str) -> Said {
-    let answer = part.answer();
-    match (part.status, answer.header("location")) {
-        (301 | 302 | 307 | 308, Some(location)) => Said::At(location.to_owned()),
-        (408 | 424 | 429 | 500..=599, _) | (0..=199, _) => {
-            Said::Again(Refusal::of(&answer).error("open", subject))
+fn is_passing(status: u16) -> bool {
+    matches!(status, 0..=199 | 408 | 424 | 429 | 500..=599)
+}
+
+fn read_opening(answer: &Answer, subject: &str) -> Said<Opening> {
+    match (answer.status.as_u16(), answer.header("location")) {
+        (301 | 302 | 307 | 308, Some(location)) => {
+            Said::Done(Opening { token: location.to_owned(), entry: None })
         }
+        (status, _) if is_passing(status) => Said::Again(Refusal::of(answer).error("open", subject)),
         (200..=399, _) => Said::Again(unexpected("open", subject, "the answer names no download address")),
-        _ => Said::Refused(source_refused(&Refusal::of(&answer), subject)),
+        _ => Said::Refused(source_refused(&Refusal::of(answer), subject)),
+    }
+}
+
+fn read_change(answer: &Answer, subject: &str) -> Said<()> {
+    let error = || write_refused(&Refusal::of(answer), "set times of", subject);
+    match answer.status.as_u16() {
+        200..=299 => Said::Done(()),
+        // What was made a moment ago may not be known everywhere yet.
+        404 => Said::Again(error()),
+        status if is_passing(status) => Said::Again(error()),
+        _ => Said::Refused(error()),
     }
 }
 
@@ -104,22 +127,65 @@ fn copy_of(error: &StoreError, subject: &str) -> StoreError {
 impl Place {
     /// Gets download addresses of any number of entries, one result each, in order.
     pub(crate) async fn prepare(&self, entries: &[Entry]) -> Vec<Result<Opening, StoreError>> {
-        let mut openings = Vec::with_capacity(entries.len());
-        for chunk in entries.chunks(MOST) {
-            openings.extend(self.prepare_chunk(chunk).await);
-        }
-        openings
+        let parts: Vec<Inner> = entries
+            .iter()
+            .map(|entry| {
+                let url = self.address.batched_item(entry.key.as_str());
+                let request = [("method", json!("GET")), ("url", json!(format!("{url}/content")))];
+                Inner {
+                    subject: entry.name.clone(),
+                    request: request.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                }
+            })
+            .collect();
+        self.batch("open", &parts, 1, read_opening).await
     }
 
-    async fn prepare_chunk(&self, entries: &[Entry]) -> Vec<Result<Opening, StoreError>> {
-        let mut done: BTreeMap<usize, Result<Opening, StoreError>> = BTreeMap::new();
+    /// Sets the times of any number of folders, one result each, in order.
+    pub(crate) async fn patch_times(&self, folders: &[(ItemKey, Times)]) -> Vec<Result<(), StoreError>> {
+        let parts: Vec<Inner> = folders
+            .iter()
+            .map(|(folder, times)| {
+                let request = [
+                    ("method", json!("PATCH")),
+                    ("url", json!(self.address.batched_item(folder.as_str()))),
+                    ("headers", json!({"Content-Type": "application/json"})),
+                    ("body", json!({"fileSystemInfo": file_system_info(*times).unwrap_or_else(|| json!({}))})),
+                ];
+                Inner {
+                    subject: format!("folder {folder}"),
+                    request: request.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                }
+            })
+            .collect();
+        self.batch("set times of", &parts, 2, read_change).await
+    }
+
+    /// Sends any number of requests by twenties. Each may be repeated without harm.
+    async fn batch<T: Send>(
+        &self,
+        operation: &'static str,
+        parts: &[Inner],
+        price: u64,
+        read: fn(&Answer, &str) -> Said<T>,
+    ) -> Vec<Result<T, StoreError>> {
+        let mut results = Vec::with_capacity(parts.len());
+        for chunk in parts.chunks(MOST) {
+            results.extend(self.batch_of_twenty(operation, chunk, price, read).await);
+        }
+        results
+    }
+
+    async fn batch_of_twenty<T: Send>(
+        &self,
+        operation: &'static str,
+        parts: &[Inner],
+        price: u64,
+        read: fn(&Answer, &str) -> Said<T>,
+    ) -> Vec<Result<T, StoreError>> {
+        let mut results: BTreeMap<usize, Result<T, StoreError>> = BTreeMap::new();
+        let mut open: Vec<usize> = (0..parts.len()).collect();
         for round in 1..=ROUNDS {
-            let open: Vec<(usize, &Entry)> =
-                entries.iter().enumerate().filter(|(at, _)| !matches!(done.get(at), Some(Ok(_)))).collect();
-            let open: Vec<(usize, &Entry)> = open
-                .into_iter()
-                .filter(|(at, _)| !matches!(done.get(at), Some(Err(error)) if error.retry == landfall_core::Retry::Never))
-                .collect();
             if open.is_empty() {
                 break;
             }
@@ -127,57 +193,64 @@ impl Place {
                 // A throttled lane waits by itself; this pause is for parts that failed otherwise.
                 tokio::time::sleep(backoff(self.wire.chance(), round - 1)).await;
             }
-            match self.ask(&open).await {
-                Ok(said) => done.extend(said),
+            let answers = match self.ask(operation, parts, &open, price).await {
+                Ok(answers) => answers,
                 Err(error) => {
-                    done.extend(open.iter().map(|(at, entry)| (*at, Err(copy_of(&error, &entry.name)))));
+                    let copies = open.iter().filter_map(|at| Some((*at, Err(copy_of(&error, &parts.get(*at)?.subject)))));
+                    results.extend(copies);
                     break;
                 }
+            };
+            let mut again = Vec::new();
+            for at in open {
+                let subject = parts.get(at).map_or("", |part| &part.subject);
+                let said = match answers.get(&at) {
+                    Some(answer) => read(answer, subject),
+                    None => Said::Again(unexpected(operation, subject, "the batch left it out")),
+                };
+                let result = match said {
+                    Said::Done(done) => Ok(done),
+                    Said::Refused(error) => Err(error),
+                    Said::Again(error) => {
+                        again.push(at);
+                        Err(error.with_retry(Retry::Soon))
+                    }
+                };
+                results.insert(at, result);
             }
+            open = again;
         }
-        entries
-            .iter()
-            .enumerate()
-            .map(|(at, entry)| {
-                done.remove(&at).unwrap_or_else(|| Err(unexpected("open", &entry.name, "the batch left it out")))
-            })
-            .collect()
+        results.into_values().collect()
     }
 
-    /// Sends one batch and reads what it says of each entry.
-    async fn ask(&self, open: &[(usize, &Entry)]) -> Result<BTreeMap<usize, Result<Opening, StoreError>>, StoreError> {
-        let requests: Vec<Value> = open
-            .iter()
-            .map(|(at, entry)| {
-                let url = self.address.batched_content(entry.key.as_str());
-                json!({"id": at.to_string(), "method": "GET", "url": url})
-            })
-            .collect();
+    /// Sends one batch and gives the answers by the place of their requests.
+    async fn ask(
+        &self,
+        operation: &'static str,
+        parts: &[Inner],
+        open: &[usize],
+        price: u64,
+    ) -> Result<BTreeMap<usize, Answer>, StoreError> {
+        let requests = open.iter().filter_map(|at| {
+            let mut request = parts.get(*at)?.request.clone();
+            request.insert("id".into(), at.to_string().into());
+            Some(Value::Object(request))
+        });
+        let requests: Vec<Value> = requests.collect();
         let count = open.len() as u64;
-        let call = Call::new(Method::POST, self.address.batch(), "open", &self.label)
-            .cost(units(count))
+        let call = Call::new(Method::POST, self.address.batch(), operation, &self.label)
+            .cost(units(count * price))
             .batch(count, judge)
             .json(&json!({ "requests": requests }));
         let answer = self.wire.send(&call).await?;
         if !answer.status.is_success() {
-            return Err(Refusal::of(&answer).error("open", &self.label));
+            return Err(Refusal::of(&answer).error(operation, &self.label));
         }
         let reply: Reply =
-            answer.json().ok_or_else(|| unexpected("open", &self.label, "the answer is no batch"))?;
-        let parts: BTreeMap<usize, &Part> =
-            reply.responses.iter().filter_map(|part| Some((part.index()?, part))).collect();
-        let said = open.iter().map(|(at, entry)| {
-            let said = match parts.get(at) {
-                Some(part) => read(part, &entry.name),
-                None => Said::Again(unexpected("open", &entry.name, "the batch left it out")),
-            };
-            let result = match said {
-                Said::At(token) => Ok(Opening { token, entry: None }),
-                Said::Refused(error) => Err(error.with_retry(landfall_core::Retry::Never)),
-                Said::Again(error) => Err(error.with_retry(landfall_core::Retry::Soon)),
-            };
-            (*at, result)
-        });
-        Ok(said.collect())
+            answer.json().ok_or_else(|| unexpected(operation, &self.label, "the answer is no batch"))?;
+        Ok(reply.responses.iter().filter_map(|part| Some((part.index()?, part.answer()))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,11 +43,6 @@ pub(crate) enum Fetched {
     Expired(Refusal),
 }
 
-/// The refusal in an answer, as the error that holds everywhere.
-pub(crate) fn refused(answer: &Answer, operation: &'static str, subject: &str) -> StoreError {
-    Refusal::of(answer).error(operation, subject)
-}
-
 /// An answer of success that does not say what it must.
 pub(crate) fn unexpected(operation: &'static str, subject: &str, what: &str) -> StoreError {
     StoreError::new(ErrorKind::Interrupted, operation, subject, what)

@@ -38,6 +38,7 @@ impl GraphSource {
             prepare_batch: batch::MOST,
             incremental: true,
             copy_realm: Some(place.realm.clone()),
+            prices: super::PRICES,
         };
         Self { place, caps }
     }

@@ -42,7 +42,7 @@ async fn lead(scene: &Scene, key: &str, events: Vec<Event>) {
 }
 
 fn present() -> Event {
-    Event::Present { holding: holding(), via: Via::Stream, sent: sent(), reason: Reason::Unproven }
+    Event::Present { holding: holding(), via: Via::Stream, sent: sent(), leg: None, reason: Reason::Unproven }
 }
 
 pub(super) async fn placement_decides_who_takes_part(setup: Setup) {

@@ -234,7 +234,7 @@ impl Story {
         let kind = self.pick(&[ProofKind::Hash, ProofKind::Bytes]);
         match self.rng.u32(..12) {
             0 => Event::Spooled { size: evidence.size, digests, leg: SourceLeg::Unpublished },
-            1 | 2 => Event::Present { holding: held, via: self.pick(&Via::ALL), sent: digests, reason },
+            1 | 2 => Event::Present { holding: held, via: self.pick(&Via::ALL), sent: digests, leg: self.pick(&[None, Some(SourceLeg::Matched)]), reason },
             3 => Event::SpoolLost,
             4 | 5 => match Proof::compare(&evidence, &evidence, SourceLeg::Matched, kind, at(self.clock)) {
                 Comparison::Proven(proof) => Event::Proven(proof),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 
 use super::{Mode, Mover};
 use crate::digest::Digests;

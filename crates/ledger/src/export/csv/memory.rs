@@ -52,7 +52,8 @@ impl LogMemo {
         let Some(text) = ledger.memo(&MemoKey::new(job, KIND, KEY)).await? else {
             return Ok(Self::default());
         };
-        let memo: Self = serde_json::from_str(&text).map_err(|e| damaged("it cannot be read").with_source(e))?;
+        let memo: Self =
+            serde_json::from_str(&text).map_err(|e| damaged("it cannot be read").with_source(e))?;
         if memo.version != VERSION {
             return Err(damaged("it was written by another version").with_code(Code::LedgerNewer));
         }

@@ -117,7 +117,9 @@ impl UploadLog {
             let name = entry.file_name();
             let stamp = name
                 .to_str()
-                .and_then(|n| n.strip_prefix(&stem)?.strip_prefix('.')?.strip_suffix(&tail)?.strip_suffix(kind))
+                .and_then(|n| {
+                    n.strip_prefix(&stem)?.strip_prefix('.')?.strip_suffix(&tail)?.strip_suffix(kind)
+                })
                 .and_then(order);
             if let Some(stamp) = stamp {
                 backups.push((stamp, entry.path()));

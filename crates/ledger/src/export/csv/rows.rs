@@ -60,10 +60,13 @@ impl PourError {
         match self {
             Self::Ledger(error) => error,
             Self::Write(error) => unusable("write", path, error),
-            Self::Format(error) => {
-                StoreError::new(ErrorKind::Rejected, "write", path.display().to_string(), "a row has no CSV form")
-                    .with_source(error)
-            }
+            Self::Format(error) => StoreError::new(
+                ErrorKind::Rejected,
+                "write",
+                path.display().to_string(),
+                "a row has no CSV form",
+            )
+            .with_source(error),
         }
     }
 }
@@ -114,9 +117,10 @@ fn shown(row: &FileRow, form: &Form<'_>) -> bool {
 
 fn cells(row: &FileRow, naming: &Naming, stamp: &Stamp) -> [String; 6] {
     let (status, comment) = match row.standing {
-        Standing::Skipped => {
-            (String::new(), format!("skipped {}", row.skip.map_or("unknown", landfall_core::state::Reason::name)))
-        }
+        Standing::Skipped => (
+            String::new(),
+            format!("skipped {}", row.skip.map_or("unknown", landfall_core::state::Reason::name)),
+        ),
         Standing::Gone => (String::new(), format!("gone from the source, was {}", row.state)),
         _ => (row.state.name().to_owned(), comment(row)),
     };
@@ -149,7 +153,11 @@ fn comment(row: &FileRow) -> String {
 
 /// A cell that a spreadsheet would compute or misread gets an apostrophe before it.
 fn disarm(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_owned() }
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
 }
 
 /// Lines that are not written yet.
@@ -171,7 +179,11 @@ impl Page {
 
     fn row(&mut self, cells: &[String; 6], spreadsheet: bool) -> Result<(), ::csv::Error> {
         self.rows += 1;
-        if spreadsheet { self.lines.write_record(cells.iter().map(|c| disarm(c))) } else { self.lines.write_record(cells) }
+        if spreadsheet {
+            self.lines.write_record(cells.iter().map(|c| disarm(c)))
+        } else {
+            self.lines.write_record(cells)
+        }
     }
 }
 
@@ -197,5 +209,18 @@ impl Sink<'_> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         self.writer.write_all(bytes).await.map_err(PourError::Write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_would_compute_is_disarmed() {
+        for cell in ["=1", "+1", "-1", "@a", "\tx", "\rx", "\nx"] {
+            assert_eq!(disarm(cell), format!("'{cell}"));
+        }
+        assert_eq!(disarm("名=a"), "名=a");
     }
 }

@@ -116,9 +116,9 @@ fn examine(place: &Place, published: &Evidence) -> Lying {
     };
     match SourceLeg::judge(published, &read) {
         None => Lying::Other("its hash is not the one that the source publishes".to_owned()),
-        Some(leg) if place.weak && leg != SourceLeg::Matched => {
-            Lying::Other("it has the name and size, but the source publishes no hash to know it by".to_owned())
-        }
+        Some(leg) if place.weak && leg != SourceLeg::Matched => Lying::Other(
+            "it has the name and size, but the source publishes no hash to know it by".to_owned(),
+        ),
         Some(leg) => Lying::Bytes(Bytes { path: place.path.clone(), read, leg }),
     }
 }

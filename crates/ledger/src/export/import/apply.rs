@@ -21,6 +21,15 @@ const PAGE: usize = 500;
 /// The comment of a file that a log calls SUCCESS.
 const CLAIMED: &str = "imported SUCCESS";
 
+/// Where claims are applied.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) ledger: &'a dyn Ledger,
+    pub(super) job: &'a JobHandle,
+    pub(super) spool: &'a dyn Spool,
+    pub(super) what: &'a Import,
+}
+
 struct Applying<'a> {
     spool: &'a dyn Spool,
     what: &'a Import,
@@ -31,14 +40,12 @@ struct Applying<'a> {
 
 /// Acts on every claim.
 pub(super) async fn apply(
-    ledger: &dyn Ledger,
-    job: &JobHandle,
-    spool: &dyn Spool,
-    what: &Import,
+    scene: Scene<'_>,
     settled: Settled,
     at: Timestamp,
     report: &mut Imported,
 ) -> Result<(), StoreError> {
+    let Scene { ledger, job, spool, what } = scene;
     let at = (!what.dry_run).then_some(at);
     let naming = Naming::of(ledger, job.id).await?;
     let mut applying = Applying { spool, what, naming, recorder: Recorder::new(ledger, job, at), report };
@@ -80,7 +87,9 @@ impl Applying<'_> {
             {
                 self.set(row, claim.status).await
             }
-            (State::Pending | State::Local | State::Ng, State::Success | State::Ng) if claim.status != row.state => {
+            (State::Pending | State::Local | State::Ng, State::Success | State::Ng)
+                if claim.status != row.state =>
+            {
                 let (path, state) = (self.naming.path(row), row.state);
                 self.report.overtaken.add(|| {
                     format!("{path}: {} at {}, {state} in the ledger since", claim.status, claim.time.at)

@@ -158,7 +158,9 @@ fn spellings(path: &str, name: &str, base: &RelPath) -> Vec<String> {
             ways.push(way);
         }
     };
-    if let Some(bare) = path.strip_prefix('\'').filter(|b| b.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])) {
+    if let Some(bare) =
+        path.strip_prefix('\'').filter(|b| b.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']))
+    {
         add(bare.to_owned());
     }
     let slashed = path.replace('\\', "/");
@@ -214,7 +216,9 @@ mod tests {
         assert_eq!(ways[0], "/drive/root:/%E4%BC%9A%E8%AD%B0");
         assert!(ways.contains(&"会議/朝会.wav".to_owned()), "{ways:?}");
         assert!(ways.contains(&"Recordings/会議/朝会.wav".to_owned()), "{ways:?}");
-        assert!(spellings("会議\\朝会.wav", "朝会.wav", &RelPath::root()).contains(&"会議/朝会.wav".to_owned()));
+        assert!(
+            spellings("会議\\朝会.wav", "朝会.wav", &RelPath::root()).contains(&"会議/朝会.wav".to_owned())
+        );
         assert_eq!(spellings("会議/朝会.wav", "朝会.wav", &RelPath::root()), ["会議/朝会.wav"]);
         assert!(spellings("'=式.wav", "'=式.wav", &RelPath::root()).contains(&"=式.wav".to_owned()));
         assert_eq!(unescaped("100%.wav"), None);

@@ -6,7 +6,7 @@
 //! Our own `index.json` is one of these forms.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landfall_core::{Code, ErrorKind, StoreError};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -67,12 +67,13 @@ pub(super) async fn open(path: &Path) -> Result<Entries, StoreError> {
     check.await.map_err(|e| broken("read index", e))??;
     let (sender, queue) = mpsc::channel(AHEAD);
     let file = path.to_owned();
-    let parser = tokio::task::spawn_blocking(move || parse(&file, |entry| sender.blocking_send(entry).is_ok()));
+    let parser =
+        tokio::task::spawn_blocking(move || parse(&file, |entry| sender.blocking_send(entry).is_ok()));
     Ok(Entries { queue, parser: Some(parser) })
 }
 
 /// Gives every entry to `take` until it answers false.
-fn parse(path: &PathBuf, take: impl FnMut(OldEntry) -> bool) -> Result<(), StoreError> {
+fn parse(path: &Path, take: impl FnMut(OldEntry) -> bool) -> Result<(), StoreError> {
     let text = reading::text(path)?;
     let mut walk = Walk { take, ended: false };
     let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::new(text));
@@ -195,7 +196,8 @@ mod tests {
             name: Some("朝会.wav".to_owned()),
             size: Some(7),
         };
-        let entry = r#"{"id":"01A","relative_path":"会議/朝会.wav","file_name":"朝会.wav","file_size_bytes":"7"}"#;
+        let entry =
+            r#"{"id":"01A","relative_path":"会議/朝会.wav","file_name":"朝会.wav","file_size_bytes":"7"}"#;
         let keyed = r#"{"01A":{"path":"会議/朝会.wav","name":"朝会.wav","size":7}}"#;
         let by_path = r#"{"会議/朝会.wav":{"id":"01A","name":"朝会.wav","size":7}}"#;
         for json in [
@@ -205,7 +207,7 @@ mod tests {
             keyed.to_owned(),
             by_path.to_owned(),
         ] {
-            assert_eq!(entries(&json).unwrap(), [wanted.clone()], "{json}");
+            assert_eq!(entries(&json).unwrap(), std::slice::from_ref(&wanted), "{json}");
         }
     }
 

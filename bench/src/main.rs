@@ -1,0 +1,86 @@
+//! What Landfall costs, measured from outside: `landfall sim` in one process, `landfall run` or `crawl` in another.
+//!
+//! `cargo run --release -p landfall-bench -- small|flat|big|all`. Each case works in a folder of its own that is
+//! removed afterwards. Requests and resource units are the simulator's counts, CPU and memory the kernel's (Linux).
+
+mod cases;
+mod inspect;
+mod process;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+const USAGE: &str = "usage: landfall-bench small|flat|big|all [--files N]
+
+  small   2,000 files of 10 KiB at 20 ms latency, no quota: requests a file, and what a second run writes
+  flat    a crawl of 100,000 and of 1,000,000 entries in one folder: peak memory
+  big     one file of 4 GiB: peak memory
+
+--files N  another number of files (small), of entries (flat)";
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs what was asked for; `false` where a limit was not kept.
+fn start() -> Result<bool> {
+    let mut args = std::env::args().skip(1);
+    let case = args.next().context(USAGE)?;
+    let mut files = None;
+    while let Some(flag) = args.next() {
+        match (flag.as_str(), args.next()) {
+            ("--files", Some(value)) => files = Some(value.parse().context("--files takes a number")?),
+            _ => bail!("{USAGE}"),
+        }
+    }
+    if !["small", "flat", "big", "all"].contains(&case.as_str()) {
+        bail!("{USAGE}");
+    }
+    let landfall = binary()?;
+    let mut kept = true;
+    if case == "small" || case == "all" {
+        kept &= cases::small(&landfall, files.unwrap_or(2000))?;
+    }
+    if case == "flat" || case == "all" {
+        let sizes = files.map_or(vec![100_000, 1_000_000], |n| vec![n]);
+        for entries in sizes {
+            kept &= cases::flat(&landfall, entries)?;
+        }
+    }
+    if case == "big" || case == "all" {
+        kept &= cases::big(&landfall)?;
+    }
+    Ok(kept)
+}
+
+/// The `landfall` beside this program, built first where cargo started us.
+fn binary() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let landfall = own.with_file_name(format!("landfall{}", std::env::consts::EXE_SUFFIX));
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let release = own.parent().is_some_and(|folder| folder.ends_with("release"));
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "-p", "landfall"]);
+        if release {
+            build.arg("--release");
+        } else {
+            eprintln!("a debug build: the figures of CPU and time mean nothing; use cargo run --release");
+        }
+        if !build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).status()?.success() {
+            bail!("landfall could not be built");
+        }
+    }
+    if !landfall.is_file() {
+        bail!("{} is not there; build it with: cargo build --release -p landfall", landfall.display());
+    }
+    Ok(landfall)
+}

@@ -1,0 +1,302 @@
+//! What can be said on the command line; every flag also as a variable `LANDFALL_…`.
+//!
+//! Owns words and defaults only. Values that depend on the configuration are looked at elsewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Moves file trees between clouds, keeps a ledger of every file, and proves that each arrived.
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// The configuration, landfall.toml if not given; paths in it count from its folder.
+    #[arg(long, global = true, env = "LANDFALL_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print one JSON object on standard output at the end, and nothing else there.
+    #[arg(long, global = true, env = "LANDFALL_JSON", num_args = 0)]
+    pub(crate) json: bool,
+    /// Say more (-v what is done, -vv every request, -vvv everything).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "LANDFALL_VERBOSE")]
+    pub(crate) verbose: u8,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true, env = "LANDFALL_QUIET", num_args = 0)]
+    pub(crate) quiet: bool,
+    /// Write a log of what is done to this file too, one JSON object a line.
+    #[arg(long, global = true, env = "LANDFALL_LOG_FILE", value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// The language of texts; else as LC_ALL or LANG say.
+    #[arg(long, global = true, env = "LANDFALL_LANG", value_enum)]
+    pub(crate) lang: Option<Lang>,
+    /// The tenant's quota in place of the table: `none`, or units and window as in `1250/60s`.
+    #[arg(long, global = true, env = "LANDFALL_QUOTA", value_name = "QUOTA", hide = true)]
+    pub(crate) quota: Option<String>,
+}
+
+/// A language of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// English.
+    En,
+    /// Japanese.
+    Ja,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a configuration to begin with.
+    Init(Init),
+    /// Check credentials, permissions, both sides, spool and ledger of a job.
+    Doctor(JobName),
+    /// Say what a run would do and cost, and which names cannot land.
+    Plan(Plan),
+    /// List the sources into the ledger and write index.json.
+    Crawl(Crawl),
+    /// Crawl, move and prove: the main job.
+    Run(Move),
+    /// Only fetch what is pending into the spool (LOCAL).
+    Download(Move),
+    /// Only send what lies in the spool, then prove it.
+    Upload(Move),
+    /// Try again what is NG; prove again what is DUPE.
+    Retry(Move),
+    /// Show where a job stands.
+    Status(JobName),
+    /// Work with upload_log.csv.
+    #[command(subcommand)]
+    Log(Log),
+    /// Serve a simulator of Microsoft Graph on this machine.
+    Sim(Sim),
+    /// Show the whole story on the simulator: move, kill, resume, prove.
+    Demo(Demo),
+    /// Print a completion script for a shell.
+    Completions(Completions),
+}
+
+/// A job by its name.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct JobName {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+}
+
+/// Arguments of `init`.
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// The name of the first job.
+    #[arg(default_value = "voices")]
+    pub(crate) job: String,
+    /// Only show what would be written.
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    pub(crate) dry_run: bool,
+}
+
+/// Which files take part in this call.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// Only files that match, counted from the source folder; may be given several times.
+    #[arg(long, env = "LANDFALL_PATH", value_name = "GLOB", value_delimiter = '\n')]
+    pub(crate) path: Vec<String>,
+    /// As --path.
+    #[arg(long, env = "LANDFALL_INCLUDE", value_name = "GLOB", value_delimiter = '\n')]
+    pub(crate) include: Vec<String>,
+    /// Not files that match.
+    #[arg(long, env = "LANDFALL_EXCLUDE", value_name = "GLOB", value_delimiter = '\n')]
+    pub(crate) exclude: Vec<String>,
+    /// At most this many files.
+    #[arg(long, env = "LANDFALL_LIMIT", value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// Arguments of `run`, `download`, `upload` and `retry`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Move {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The way of the bytes, in place of the configuration's.
+    #[arg(long, env = "LANDFALL_VIA", value_enum)]
+    pub(crate) via: Option<Way>,
+    /// List the sources in full, not only what changed.
+    #[arg(long, env = "LANDFALL_FULL", num_args = 0)]
+    pub(crate) full: bool,
+    /// Back an edited upload_log.csv up and do not apply it.
+    #[arg(long, env = "LANDFALL_IGNORE_LOG", num_args = 0)]
+    pub(crate) ignore_log: bool,
+    /// Only say what would be done.
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    pub(crate) dry_run: bool,
+}
+
+/// The way of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// From source to upload in passing.
+    Stream,
+    /// Through the spool on disk.
+    Spool,
+    /// By the service itself, within one tenant.
+    Copy,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    /// The way of the bytes, in place of the configuration's.
+    #[arg(long, env = "LANDFALL_VIA", value_enum)]
+    pub(crate) via: Option<Way>,
+    /// List the sources in full, not only what changed.
+    #[arg(long, env = "LANDFALL_FULL", num_args = 0)]
+    pub(crate) full: bool,
+}
+
+/// Arguments of `crawl`.
+#[derive(Args, Debug)]
+pub(crate) struct Crawl {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    /// List everything, not only what changed.
+    #[arg(long, env = "LANDFALL_FULL", num_args = 0)]
+    pub(crate) full: bool,
+    /// List a second time in another way and compare.
+    #[arg(long, env = "LANDFALL_AUDIT", num_args = 0)]
+    pub(crate) audit: bool,
+}
+
+/// The commands of `log`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Write the log as the ledger has it now.
+    Export(LogExport),
+    /// Take logs, index.json and temp_dir of older scripts, or a log edited by hand.
+    Import(LogImport),
+    /// Back the log up and leave out what is SUCCESS.
+    Rotate(LogRotate),
+}
+
+/// Arguments of `log export`.
+#[derive(Args, Debug)]
+pub(crate) struct LogExport {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    /// Everything that the ledger knows, not only the present log.
+    #[arg(long, env = "LANDFALL_ALL", num_args = 0)]
+    pub(crate) all: bool,
+    /// For a spreadsheet: a byte order mark, and no cell that computes.
+    #[arg(long, env = "LANDFALL_SPREADSHEET", num_args = 0)]
+    pub(crate) spreadsheet: bool,
+    /// Where to; else standard output (with --json: upload_log.export.csv in the state folder).
+    #[arg(short, long, env = "LANDFALL_OUTPUT", value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Arguments of `log import`.
+#[derive(Args, Debug)]
+pub(crate) struct LogImport {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    /// CSV logs and index.json files, in any order.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The older scripts' folder of fetched files.
+    #[arg(long, env = "LANDFALL_TEMP_DIR", value_name = "FOLDER")]
+    pub(crate) temp_dir: Option<PathBuf>,
+    /// The folder of the source that paths in the files begin at; the job's source path if not given.
+    #[arg(long, env = "LANDFALL_BASE", value_name = "PATH")]
+    pub(crate) base: Option<String>,
+    /// Only say what would be done.
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `log rotate`.
+#[derive(Args, Debug)]
+pub(crate) struct LogRotate {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    /// Only say what would be done.
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `sim`.
+#[derive(Args, Debug)]
+pub(crate) struct Sim {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "LANDFALL_SIM_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Which tree: voices, flat, leavers, office, hostile, big.
+    #[arg(long, env = "LANDFALL_SIM_SCENARIO", default_value = "voices")]
+    pub(crate) scenario: landfall_sim::Scenario,
+    /// How many files lie at the source.
+    #[arg(long, env = "LANDFALL_SIM_FILES", default_value_t = 2000)]
+    pub(crate) files: u64,
+    /// The size of every file in bytes, in place of a mixture.
+    #[arg(long, env = "LANDFALL_SIM_FILE_SIZE", value_name = "BYTES")]
+    pub(crate) file_size: Option<u64>,
+    /// The source of every chance.
+    #[arg(long, env = "LANDFALL_SIM_SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How long every request waits before it is served.
+    #[arg(long, env = "LANDFALL_SIM_LATENCY", default_value = "0ms", value_parser = crate::config::duration)]
+    pub(crate) latency: Duration,
+    /// How much goes wrong: none, mild, wild.
+    #[arg(long, env = "LANDFALL_SIM_FAULTS", default_value = "none")]
+    pub(crate) faults: landfall_sim::Faults,
+    /// Whose limits hold: none, small-tenant.
+    #[arg(long, env = "LANDFALL_SIM_QUOTA", default_value = "none")]
+    pub(crate) quota: landfall_sim::Quota,
+    /// The length of the quota's minute.
+    #[arg(long, env = "LANDFALL_SIM_QUOTA_WINDOW", default_value = "60s", value_parser = crate::config::duration)]
+    pub(crate) quota_window: Duration,
+    /// Overwrite a configuration that the simulator did not write.
+    #[arg(long, env = "LANDFALL_SIM_FORCE", num_args = 0)]
+    pub(crate) force: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// The folder to work in; else a new one in the machine's temporary folder.
+    #[arg(long, env = "LANDFALL_DEMO_DIR", value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+    /// How many files.
+    #[arg(long, env = "LANDFALL_DEMO_FILES", default_value_t = 500)]
+    pub(crate) files: u64,
+    /// The source of every chance.
+    #[arg(long, env = "LANDFALL_DEMO_SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_words_fit_together() {
+        super::Cli::command().debug_assert();
+    }
+}

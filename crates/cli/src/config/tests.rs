@@ -1,0 +1,68 @@
+use super::*;
+
+fn load(text: &str) -> Result<Config, CommandError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("landfall.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(&path)
+}
+
+fn job(body: &str) -> Result<JobConfig, CommandError> {
+    load(&format!("[jobs.voices]\n{body}\n"))?.job("voices")
+}
+
+const FROM: &str = "source = { kind = \"onedrive\", user = \"ada@contoso.com\", path = \"/Recordings\" }";
+const TO: &str = "destination = { kind = \"sharepoint\", site = \"contoso.sharepoint.com/sites/Archive\", library = \"Documents\", path = \"/Voices/{user}\" }";
+
+#[test]
+fn the_example_of_the_design_is_read() {
+    let job = job(&format!("{FROM}\n{TO}\ninclude = [\"*.wav\"]\nmin_size = \"1k\"\nvia = \"spool\"\nspool = {{ limit = \"2G\" }}")).unwrap();
+    assert_eq!(job.sources[0].place, SourcePlace::User("ada@contoso.com".into()));
+    assert_eq!(job.sources[0].path.as_str(), "Recordings");
+    assert_eq!(job.prefix(&job.sources[0].user).unwrap().as_str(), "Voices/ada");
+    assert_eq!(job.policy.filters.min_size.unwrap().0, 1024);
+    assert_eq!(job.policy.spool_limit.0, 2 << 30);
+}
+
+#[test]
+fn mistakes_show_line_and_caret() {
+    let cases = [
+        (format!("{FROM}\n{TO}\nspeed = 3"), "line 4", "unknown field `speed`"),
+        (format!("{FROM}\n{TO}\nvia = \"fly\""), "line 4", "unknown variant `fly`"),
+        (format!("{FROM}\n{TO}\nmin_size = \"large\""), "line 4, column 12", "no size like"),
+        (format!("{FROM}\n{TO}\ninclude = [\"[\"]"), "line 4, column 11", "pattern"),
+        (format!("{FROM}\n{TO}\nparallel = 0"), "line 4", "from 1 to 512"),
+        (format!("{FROM}\n{TO}\ncredentials = \"nobody\""), "line 4", "no [credentials]"),
+        (format!("source = {{ kind = \"onedrive\" }}\n{TO}"), "line 2", "exactly one of"),
+        (format!("source = {{ kind = \"folder\", path = \"x\", user = \"u\" }}\n{TO}"), "line 2", "`user` does not belong"),
+        (format!("source = {{ kind = \"onedrive\", user = \"u\", path = \"a/../b\" }}\n{TO}"), "line 2", "\"..\""),
+        (format!("{FROM}\ndestination = {{ kind = \"sharepoint\", site = \"s\", path = \"../x\" }}"), "line 3", "not a path below"),
+    ];
+    for (body, place, words) in cases {
+        let error = job(&body).expect_err(&body);
+        assert_eq!(error.code, Code::BadConfig);
+        assert!(error.detail.contains(place) && error.detail.contains(words), "{body}\n{}", error.detail);
+        assert!(error.detail.contains('^'), "no caret: {}", error.detail);
+    }
+}
+
+#[test]
+fn an_unknown_job_names_those_there_are() {
+    let config = load(&format!("[jobs.voices]\n{FROM}\n{TO}\n[jobs.録音]\n{FROM}\n{TO}\n")).unwrap();
+    let error = config.job("tweets").unwrap_err();
+    assert_eq!(error.code, Code::UnknownJob);
+    assert!(error.detail.contains("voices, 録音"), "{}", error.detail);
+}
+
+#[test]
+fn a_local_destination_is_split_at_the_user() {
+    let job = job(&format!("{FROM}\ndestination = {{ kind = \"folder\", path = \"backup/{{user}}/data\" }}")).unwrap();
+    assert!(matches!(&job.destination, DestinationPlace::Folder(path) if path.ends_with("backup")));
+    assert_eq!(job.prefix("ada").unwrap().as_str(), "ada/data");
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_as_an_unknown_key() {
+    let error = load("[credentials.contoso]\nclient_secret = \"x\"\n").unwrap_err();
+    assert!(error.detail.contains("unknown field `client_secret`"), "{}", error.detail);
+}
