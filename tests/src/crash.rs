@@ -86,7 +86,12 @@ pub struct CrashTransport {
 impl Transport for CrashTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let what = format!("{} {} {}", request.method(), request.uri().path(), request.body().len());
-        self.fuse.around(&what, self.inner.send(request)).await
+        let reply = self.fuse.around(&what, self.inner.send(request)).await;
+        if std::env::var_os("LANDFALL_TRACE").is_some() {
+            let status = reply.as_ref().map_or_else(ToString::to_string, |r| r.status().to_string());
+            eprintln!("{:?} {what} -> {status}", tokio::time::Instant::now());
+        }
+        reply
     }
 }
 

@@ -296,7 +296,7 @@ pub async fn run(case: &Case) -> Result<Outcome> {
                 () = fuse.blown() => true,
                 ended = process => {
                     // A run may end incomplete under faults; the next one goes on.
-                    ended.with_context(|| format!("{case:?}"))?;
+                    tolerated(case, ended)?;
                     false
                 }
             }
@@ -313,11 +313,12 @@ pub async fn run(case: &Case) -> Result<Outcome> {
     for turn in 0..6 {
         let fuse = Fuse::new(None, world.trace.clone());
         let stage = if turn < 2 { Stage::All } else { Stage::Retry };
-        let report = world.process(&fuse, stage).await.with_context(|| format!("{case:?}"))?;
-        let complete = report.complete();
-        last = Some((report, fuse.points()));
-        if complete {
-            break;
+        if let Some(report) = tolerated(case, world.process(&fuse, stage).await)? {
+            let complete = report.complete();
+            last = Some((report, fuse.points()));
+            if complete {
+                break;
+            }
         }
         // An upload session of a killed process may hold its name for a day.
         tokio::time::sleep(Duration::from_secs(6 * 3600)).await;
@@ -327,6 +328,17 @@ pub async fn run(case: &Case) -> Result<Outcome> {
     let hash = world.trace.lock().unwrap().clone().finalize();
     let trace = hash.iter().map(|b| format!("{b:02x}")).collect();
     Ok(Outcome { trace, points, killed, report, requests: world.sim.requests().total })
+}
+
+/// Wild faults may revoke two tokens in a row: such a run ends, says so, and the next one goes on.
+fn tolerated(case: &Case, ended: Result<RunReport>) -> Result<Option<RunReport>> {
+    match ended {
+        Ok(report) => Ok(Some(report)),
+        Err(error) if case.faults == Faults::Wild && format!("{error:#}").contains("InvalidAuthenticationToken") => {
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| format!("{case:?}")),
+    }
 }
 
 /// What must hold at every moment: no SUCCESS that the world does not bear out.
@@ -342,7 +354,10 @@ async fn still_true(world: &World) -> Result<()> {
         let path = row.dest_path().context("a proven file has a place")?;
         let below = path.as_str().trim_start_matches("Voices");
         ensure!(row.proven.is_some() && row.holding.is_some(), "{path} is SUCCESS without a proof");
-        if let Some(lie) = bad.iter().find(|text| text.as_str() == below || text.starts_with(&format!("{below}:"))) {
+        let copied = row.via == Some(Via::Copy);
+        let lie = bad.iter().find(|text| text.as_str() == below || text.starts_with(&format!("{below}:")));
+        // A copy by the service keeps no times; that is said.
+        if let Some(lie) = lie.filter(|text| !(copied && text.contains("another time"))) {
             bail!("{path} is SUCCESS and yet {lie}");
         }
     }

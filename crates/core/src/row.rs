@@ -264,7 +264,10 @@ impl FileRow {
                     self.hash_at = Some(at);
                 }
             }
-            Event::Intended => self.intended = true,
+            Event::Intended { via } => {
+                self.intended = true;
+                self.via = Some(*via);
+            }
             Event::Gone => self.standing = Standing::Gone,
             Event::Renamed { .. } => {}
         }

@@ -89,7 +89,7 @@ impl State {
             (Event::Renamed { .. } | Event::Gone | Event::Checked { .. }, same) => same,
             (Event::Retried { .. }, Ng) => Pending,
             (Event::Retried { .. } | Event::Noted { .. }, Dupe) => Dupe,
-            (Event::Intended | Event::Deferred { .. }, same @ (Pending | Local)) => same,
+            (Event::Intended { .. } | Event::Deferred { .. }, same @ (Pending | Local)) => same,
             (Event::Deferred { .. }, Dupe) => Dupe,
             _ => return Err(IllegalTransition { from: self, event: event.name() }),
         };
@@ -220,7 +220,10 @@ pub enum Event {
     /// The source no longer lists it.
     Gone,
     /// An upload is about to begin: from here on the destination must be asked before sending again.
-    Intended,
+    Intended {
+        /// The way it takes, so that what is found there after a kill is known for what it is.
+        via: Via,
+    },
     /// A try failed and there will be another.
     Deferred {
         /// Why.
@@ -263,7 +266,7 @@ impl Event {
             Self::Retried { .. } => "Retried",
             Self::Renamed { .. } => "Renamed",
             Self::Gone => "Gone",
-            Self::Intended => "Intended",
+            Self::Intended { .. } => "Intended",
             Self::Deferred { .. } => "Deferred",
             Self::Noted { .. } => "Noted",
             Self::Checked { .. } => "Checked",

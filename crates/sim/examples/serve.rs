@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "--faults" => config.faults = value.parse()?,
             "--quota" => config.quota = value.parse()?,
             "--quota-window" => {
-                config.quota_window = Duration::from_secs_f64(value.trim_end_matches('s').parse()?)
+                config.quota_window = Duration::from_secs_f64(value.trim_end_matches('s').parse()?);
             }
             _ => return Err(format!("unknown flag {flag}").into()),
         }

@@ -123,7 +123,7 @@ fn serve(
                 route::CREATE_SESSION => write::create_session(world, call, &target),
                 route::CREATE_CHILD => write::create_child(world, call, &target),
                 route::PATCH_ITEM => write::patch(world, call, &target),
-                route::DELETE_ITEM | route::PERMANENT_DELETE => write::delete(world, call, &target),
+                route::DELETE_ITEM | route::PERMANENT_DELETE => write::delete(world, call, &target, route),
                 route::DELETE_VERSION => write::delete_version(world, &target, action),
                 route::COPY => write::copy(world, call, &target),
                 route::CHECKIN => write::checkin(world, &target),

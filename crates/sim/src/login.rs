@@ -52,6 +52,8 @@ const WRONG_AUDIENCE: Denied =
     denied(401, "invalid_client", 700_023, "Client assertion audience claim does not match Realm issuer.");
 const OUTSIDE_VALIDITY: Denied =
     denied(401, "invalid_client", 700_024, "Client assertion is not within its valid time range.");
+const BUSY: Denied =
+    denied(429, "temporarily_unavailable", 90_033, "A transient error has occurred. Please try again.");
 const BAD_SCOPE: Denied =
     denied(400, "invalid_scope", 1_002_012, "The provided value for scope is not valid.");
 const BAD_GRANT: Denied = denied(400, "unsupported_grant_type", 70_003, "The grant type is not supported.");
@@ -79,10 +81,21 @@ pub(crate) fn handle(world: &mut World, call: &Call) -> Reply {
     let fault = world.faults.draw(route::TOKEN, "token");
     if let Some(fault) = fault {
         world.note_fault(fault);
-        if !matches!(fault, Fault::RevokeToken | Fault::Locked)
-            && let Some(reply) = world.refused_by(fault, call)
-        {
-            return reply;
+        match fault {
+            // Another service than Graph: its waiting time binds nobody but those who want a token.
+            Fault::Throttle { retry_after } | Fault::Unavailable { retry_after } => {
+                let mut reply = refuse(world, &BUSY);
+                if let Some(seconds) = retry_after {
+                    reply.set("retry-after", &seconds.to_string());
+                }
+                return reply;
+            }
+            Fault::RevokeToken | Fault::Locked => {}
+            _ => {
+                if let Some(reply) = world.refused_by(fault, call) {
+                    return reply;
+                }
+            }
         }
     }
     match issue(world, call, &tenant) {

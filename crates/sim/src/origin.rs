@@ -207,7 +207,9 @@ fn session(world: &mut World, call: &Call, route: &'static str, fault: Option<Fa
         }
         _ => {}
     }
-    let drive = world.sessions.get(&guid).map(|session| session.drive).ok_or_else(session_gone)?;
+    let session = world.sessions.get_mut(&guid).ok_or_else(session_gone)?;
+    session.touched = true;
+    let drive = session.drive;
     world.check_drive(drive, route != route::SESSION_STATUS)?;
     match route {
         route::CANCEL_SESSION => {

@@ -30,86 +30,167 @@ pub(crate) fn time(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| "1970-01-01T00:00:00Z".into(), |at| at.to_string())
 }
 
-impl World {
-    /// The JSON of an item, restricted to what was selected.
-    pub(crate) fn show_item(
-        &self,
+/// Shows items of one drive. What neighbours share is made once.
+pub(crate) struct Sheet<'a> {
+    world: &'a World,
+    drive_index: usize,
+    drive: &'a Drive,
+    site: &'a Site,
+    view: View,
+    select: Option<Vec<&'a str>>,
+    /// Parent reference and web address of the folder that was needed last.
+    folder: Option<(u32, Value, String)>,
+    /// Host and path of download URLs.
+    content_base: String,
+}
+
+impl<'a> Sheet<'a> {
+    pub(crate) fn new(
+        world: &'a World,
         drive_index: usize,
-        index: u32,
         view: View,
-        select: Option<&str>,
-    ) -> Value {
-        let (Some(drive), Some(site)) = (self.drive(drive_index), self.site_of(drive_index)) else {
-            return Value::Null;
-        };
+        select: Option<&'a str>,
+    ) -> Option<Self> {
+        let select = select.map(|names| names.split(',').map(str::trim).collect());
+        Some(Self {
+            world,
+            drive_index,
+            drive: world.drive(drive_index)?,
+            site: world.site_of(drive_index)?,
+            view,
+            select,
+            folder: None,
+            content_base: world.content_base(drive_index),
+        })
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.select.as_ref().is_none_or(|names| selected(names, name))
+    }
+
+    /// The JSON of an item, restricted to what was selected.
+    pub(crate) fn item(&mut self, index: u32) -> Value {
+        let drive = self.drive;
         let Some(item) = drive.item(index) else { return Value::Null };
         let mut map = Map::new();
         map.insert("id".into(), drive.ids.item_id(index).into());
-        map.insert("parentReference".into(), self.parent_reference(drive, site, index, view));
+        let (reference, address) = self.folder_of(index, item);
+        if self.wants("parentReference") || item.deleted {
+            map.insert("parentReference".into(), reference);
+        }
         if item.deleted {
             map.insert("deleted".into(), json!({"state": "deleted"}));
             let facet = if item.is_folder() { "folder" } else { "file" };
             map.insert(facet.into(), json!({}));
             return Value::Object(map);
         }
-        let name = if index == 0 { "root" } else { &*item.name };
-        map.insert("name".into(), name.into());
-        map.insert("size".into(), item.size().into());
-        map.insert("eTag".into(), drive.etag(index).into());
-        map.insert("createdDateTime".into(), time(item.created).into());
-        map.insert("lastModifiedDateTime".into(), time(item.modified).into());
-        map.insert("webUrl".into(), web_url(drive, site, index).into());
-        map.insert("createdBy".into(), self.who(drive, item));
-        map.insert("lastModifiedBy".into(), self.who(drive, item));
-        map.insert(
-            "fileSystemInfo".into(),
-            json!({"createdDateTime": time(item.fs_created), "lastModifiedDateTime": time(item.fs_modified)}),
-        );
-        if index == 0 {
-            map.insert("root".into(), json!({}));
+        if self.wants("webUrl") {
+            let own = if index == 0 { String::new() } else { format!("/{}", encode(&item.name)) };
+            map.insert("webUrl".into(), format!("{address}{own}").into());
         }
-        self.show_facets(&mut map, drive_index, index, view);
-        if let Some(select) = select {
-            keep_selected(&mut map, select);
-        }
+        self.plain(&mut map, index, item);
+        self.facets(&mut map, index, item);
         Value::Object(map)
     }
 
-    fn show_facets(&self, map: &mut Map<String, Value>, drive_index: usize, index: u32, view: View) {
-        let Some(drive) = self.drive(drive_index) else { return };
-        let Some(item) = drive.item(index) else { return };
+    fn plain(&self, map: &mut Map<String, Value>, index: u32, item: &Item) {
+        if self.wants("name") {
+            let name = if index == 0 { "root" } else { &*item.name };
+            map.insert("name".into(), name.into());
+        }
+        if self.wants("size") {
+            map.insert("size".into(), item.size().into());
+        }
+        if self.wants("eTag") {
+            map.insert("eTag".into(), self.drive.etag(index).into());
+        }
+        if self.wants("createdDateTime") {
+            map.insert("createdDateTime".into(), time(item.created).into());
+        }
+        if self.wants("lastModifiedDateTime") {
+            map.insert("lastModifiedDateTime".into(), time(item.modified).into());
+        }
+        for who in ["createdBy", "lastModifiedBy"] {
+            if self.wants(who) {
+                map.insert(who.into(), self.world.who(self.drive, item));
+            }
+        }
+        if self.wants("fileSystemInfo") {
+            let (created, modified) = (time(item.fs_created), time(item.fs_modified));
+            let info = json!({"createdDateTime": created, "lastModifiedDateTime": modified});
+            map.insert("fileSystemInfo".into(), info);
+        }
+        if index == 0 && self.wants("root") {
+            map.insert("root".into(), json!({}));
+        }
+    }
+
+    fn facets(&self, map: &mut Map<String, Value>, index: u32, item: &Item) {
         let extra = item.extra.as_deref();
-        if let Some(kind) = extra.and_then(|extra| extra.package) {
+        if let Some(kind) = extra.and_then(|extra| extra.package)
+            && self.wants("package")
+        {
             map.insert("package".into(), json!({"type": kind}));
         }
         if let Some((other, target)) = extra.and_then(|extra| extra.shortcut) {
             map.remove("size");
-            map.insert("remoteItem".into(), self.remote_item(other, target));
+            if self.wants("remoteItem") {
+                map.insert("remoteItem".into(), self.world.remote_item(other, target));
+            }
             return;
         }
         if let Some(folder) = item.folder() {
-            map.insert("folder".into(), json!({"childCount": folder.children.len()}));
+            if self.wants("folder") {
+                map.insert("folder".into(), json!({"childCount": folder.children.len()}));
+            }
             return;
         }
-        if extra.is_some_and(|extra| extra.malware) {
+        if extra.is_some_and(|extra| extra.malware) && self.wants("malware") {
             map.insert("malware".into(), json!({"description": "Win32/Test.A"}));
         }
-        if extra.is_some_and(|extra| extra.checked_out) {
+        if extra.is_some_and(|extra| extra.checked_out) && self.wants("publication") {
             map.insert("publication".into(), json!({"level": "checkout", "versionId": "0.1"}));
         }
-        if !view.delta {
-            map.insert("cTag".into(), drive.ctag(index).into());
+        if !self.view.delta && self.wants("cTag") {
+            map.insert("cTag".into(), self.drive.ctag(index).into());
         }
-        let mut file = json!({"mimeType": mime(&item.name)});
-        if item.hash_known(self.now)
-            && let Some(content) = item.content()
+        if self.wants("file") {
+            let mut file = json!({"mimeType": mime(&item.name)});
+            if item.hash_known(self.world.now)
+                && let Some(content) = item.content()
+            {
+                member(&mut file, "hashes", json!({"quickXorHash": to_base64(content.quick_xor())}));
+            }
+            map.insert("file".into(), file);
+        }
+        if self.view.download_url && self.wants("@microsoft.graph.downloadUrl") {
+            let url = self.world.download_url_at(&self.content_base, self.drive_index, index);
+            map.insert("@microsoft.graph.downloadUrl".into(), url.into());
+        }
+    }
+
+    /// What an item says about its folder, and the folder's web address.
+    fn folder_of(&mut self, index: u32, item: &Item) -> (Value, String) {
+        if index == 0 {
+            let reference = json!({"driveType": drive_type(self.drive), "driveId": self.drive.id});
+            return (reference, web_url(self.drive, self.site, 0));
+        }
+        if let Some((known, reference, address)) = &self.folder
+            && *known == item.parent
         {
-            member(&mut file, "hashes", json!({"quickXorHash": to_base64(content.quick_xor())}));
+            return (reference.clone(), address.clone());
         }
-        map.insert("file".into(), file);
-        if view.download_url {
-            map.insert("@microsoft.graph.downloadUrl".into(), self.download_url(drive_index, index).into());
-        }
+        let reference = self.world.parent_reference(self.drive, self.site, item.parent, self.view);
+        let address = web_url(self.drive, self.site, item.parent);
+        self.folder = Some((item.parent, reference.clone(), address.clone()));
+        (reference, address)
+    }
+}
+
+impl World {
+    /// The JSON of one item.
+    pub(crate) fn show_item(&self, drive: usize, index: u32, view: View, select: Option<&str>) -> Value {
+        Sheet::new(self, drive, view, select).map_or(Value::Null, |mut sheet| sheet.item(index))
     }
 
     fn remote_item(&self, drive_index: usize, index: u32) -> Value {
@@ -123,24 +204,21 @@ impl World {
         })
     }
 
-    fn parent_reference(&self, drive: &Drive, site: &Site, index: u32, view: View) -> Value {
-        let mut map = Map::new();
-        map.insert("driveType".into(), drive_type(drive).into());
-        map.insert("driveId".into(), drive.id.clone().into());
-        if index != 0 {
-            let parent = drive.item(index).map_or(0, |item| item.parent);
-            map.insert("id".into(), drive.ids.item_id(parent).into());
-            let name =
-                if parent == 0 { drive.segment.as_str() } else { drive.item(parent).map_or("", |p| &p.name) };
-            map.insert("name".into(), name.into());
-            if !view.delta || self.config.delta_paths {
-                let path: String =
-                    drive.path(parent).iter().map(|name| format!("/{}", encode(name))).collect();
-                map.insert("path".into(), format!("/drives/{}/root:{path}", drive.id).into());
-            }
-            map.insert("siteId".into(), site.guid.text().into());
+    fn parent_reference(&self, drive: &Drive, site: &Site, parent: u32, view: View) -> Value {
+        let name =
+            if parent == 0 { drive.segment.as_str() } else { drive.item(parent).map_or("", |p| &p.name) };
+        let mut reference = json!({
+            "driveType": drive_type(drive),
+            "driveId": drive.id,
+            "id": drive.ids.item_id(parent),
+            "name": name,
+            "siteId": site.guid.text(),
+        });
+        if !view.delta || self.config.delta_paths {
+            let path: String = drive.path(parent).iter().map(|name| format!("/{}", encode(name))).collect();
+            member(&mut reference, "path", format!("/drives/{}/root:{path}", drive.id));
         }
-        Value::Object(map)
+        reference
     }
 
     fn who(&self, drive: &Drive, item: &Item) -> Value {
@@ -172,10 +250,13 @@ impl World {
 
     /// A pre-authenticated URL that holds for a while.
     pub(crate) fn download_url(&self, drive: usize, index: u32) -> String {
+        self.download_url_at(&self.content_base(drive), drive, index)
+    }
+
+    fn download_url_at(&self, base: &str, drive: usize, index: u32) -> String {
         let expires = self.later(signed(self.config.download_lifetime)).as_millisecond();
         let guid = self.drive(drive).map(|drive| drive.ids.guid(index).text()).unwrap_or_default();
         let auth = self.seal(&format!("{drive}.{index}.{expires}"));
-        let base = self.content_base(drive);
         format!(
             "{base}/_layouts/15/download.aspx?UniqueId={guid}&Translate=false&tempauth=v1.{auth}&ApiVersion=2.0"
         )
@@ -258,17 +339,16 @@ fn web_url(drive: &Drive, site: &Site, index: u32) -> String {
     format!("{}/{}{path}", site.web_url(), encode(&drive.segment))
 }
 
-/// Keeps what `$select` names. Annotations are lost unless named; the id always stays.
+/// Keeps what `$select` names.
 pub(crate) fn keep_selected(map: &mut Map<String, Value>, select: &str) {
     let names: Vec<&str> = select.split(',').map(str::trim).collect();
-    let aliases =
-        |key: &str| key == "@microsoft.graph.downloadUrl" && names.contains(&"@content.downloadUrl");
-    map.retain(|key, _| {
-        key == "id"
-            || names.iter().any(|name| name.eq_ignore_ascii_case(key))
-            || aliases(key)
-            || key == "@odata.context"
-    });
+    map.retain(|key, _| key == "id" || key == "@odata.context" || selected(&names, key));
+}
+
+/// Annotations are lost unless named; the download URL has two names.
+fn selected(names: &[&str], key: &str) -> bool {
+    names.iter().any(|name| name.eq_ignore_ascii_case(key))
+        || (key == "@microsoft.graph.downloadUrl" && names.contains(&"@content.downloadUrl"))
 }
 
 fn mime(name: &str) -> &'static str {

@@ -22,7 +22,7 @@ use crate::origins::{Host, Origins};
 use crate::sim::Sim;
 
 /// How long a request may still be on its way after a throttled reply was sent.
-const GRACE: Duration = Duration::from_millis(300);
+const GRACE: Duration = Duration::from_millis(500);
 /// How long `accept` rests after it failed, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -111,6 +111,7 @@ pub(crate) enum Event {
     FinishCopy(String),
     Rewrite { drive: usize, item: u32 },
     ExpireSession(String),
+    ExpireUntouched(String),
 }
 
 /// Host of the tenant's sites.
@@ -173,6 +174,11 @@ impl World {
             Event::Rewrite { drive, item } => self.enrich(drive, item),
             Event::ExpireSession(guid) => {
                 self.forget_session(&guid);
+            }
+            Event::ExpireUntouched(guid) => {
+                if self.sessions.get(&guid).is_some_and(|session| !session.touched) {
+                    self.forget_session(&guid);
+                }
             }
         }
     }

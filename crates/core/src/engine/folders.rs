@@ -93,7 +93,7 @@ impl Folders {
     }
 
     /// Carries every folder of the job, empty ones too, and sets their times; returns how many folders
-    /// could not be carried.
+    /// could not be carried, or not with their times.
     pub(super) async fn finish(&self) -> Result<u64, StoreError> {
         let mut failed = 0;
         for slot in &self.job.slots {
@@ -124,11 +124,11 @@ impl Folders {
                         due.push((row.id, item, row.times.whole_seconds()));
                     }
                     if due.len() >= TIMED_AT_ONCE {
-                        self.set_times(&mut due).await?;
+                        failed += self.set_times(&mut due).await?;
                     }
                 }
             }
-            self.set_times(&mut due).await?;
+            failed += self.set_times(&mut due).await?;
         }
         Ok(failed)
     }
@@ -150,9 +150,10 @@ impl Folders {
         }
     }
 
-    async fn set_times(&self, due: &mut Vec<(FolderId, ItemKey, Times)>) -> Result<(), StoreError> {
+    async fn set_times(&self, due: &mut Vec<(FolderId, ItemKey, Times)>) -> Result<u64, StoreError> {
+        let mut failed = 0;
         if due.is_empty() {
-            return Ok(());
+            return Ok(failed);
         }
         let folders: Vec<(ItemKey, Times)> =
             due.iter().map(|(_, item, times)| (item.clone(), *times)).collect();
@@ -162,10 +163,11 @@ impl Folders {
                 Ok(()) => self.engine.ledger.folder_timed(&self.job.handle, folder).await?,
                 Err(error) if error.code.is_some() => return Err(error),
                 Err(error) => {
+                    failed += 1;
                     tracing::warn!(folder = %item, error = %error.chain(), "folder times could not be set");
                 }
             }
         }
-        Ok(())
+        Ok(failed)
     }
 }

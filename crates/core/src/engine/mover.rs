@@ -8,7 +8,7 @@ mod feed;
 mod fetch;
 mod work;
 
-pub(super) use work::same_object;
+pub(super) use work::{found_via, same_object};
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

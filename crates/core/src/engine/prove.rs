@@ -172,8 +172,8 @@ impl Engine {
 
     /// Gives back what a proven file no longer needs: the spool file, and what was remembered for it.
     pub(super) async fn after_proof(&self, job: &Job, row: &FileRow) -> Result<(), StoreError> {
+        self.spool.remove(row.id).await?;
         if row.via != Some(Via::Stream) || row.ours.is_empty() {
-            self.spool.remove(row.id).await?;
             job.destination.abandon(&session_memo(job, row.id)).await?;
         }
         for kind in ["hash", "contradiction"] {

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use crate::engine::mover::same_object;
+use crate::engine::mover::{found_via, same_object};
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, Retry, StoreError};
 use crate::ledger::{Enrolment, FileFilter, FolderRow, FoundRow, Record};
 use crate::row::{FileRow, Standing};
-use crate::state::{Event, Reason, State, Via};
+use crate::state::{Event, Reason, State};
 use crate::store::Holding;
 use crate::words::{FileId, ItemKey, RelPath, SourceId, fold, fold_hash};
 
@@ -175,12 +175,13 @@ fn is_same_place(row: &FileRow, found: &FoundRow) -> bool {
     let hashes = (&ours.digests.quickxor, &theirs.digests.quickxor);
     let changed = ours.size != theirs.size || matches!(hashes, (Some(a), Some(b)) if a != b);
     let outdated = untouched && changed;
-    !found.folder && !outdated && fold(&found.name) == fold(row.dest_name())
+    // An empty file is made in two steps; one that we began may lack its times, which the upload mends.
+    let half_made = row.intended && row.entry.size.0 == 0;
+    !found.folder && !outdated && !half_made && fold(&found.name) == fold(row.dest_name())
 }
 
 fn present(row: &FileRow, found: &FoundRow) -> Event {
-    // An upload that was begun before a kill may have been finished by the service.
-    let via = if row.intended { Via::Stream } else { Via::AlreadyThere };
+    let via = found_via(row);
     Event::Present {
         holding: holding(found),
         via,

@@ -35,6 +35,7 @@ async fn conforms(spool: &dyn Spool) {
     adopts(spool).await;
 }
 
+#[expect(clippy::cognitive_complexity, reason = "a straight row of assertions")]
 async fn resumes(spool: &dyn Spool) {
     let a = A;
     let content = sound(PIECE * 2 + 17);
@@ -70,6 +71,7 @@ async fn replaces(spool: &dyn Spool) {
     assert_eq!(all(spool.read(a, 0).await.unwrap()).await, "新しい録音".as_bytes());
 }
 
+#[expect(clippy::cognitive_complexity, reason = "a straight row of assertions")]
 async fn shuts(spool: &dyn Spool) {
     let (a, b) = (A, B);
     // A later writer shuts the earlier one, and so does removal.

@@ -50,7 +50,7 @@ fn the_table_of_the_design_holds_for_every_pair() {
         (Event::Gone, all.map(|s| (s, s)).to_vec()),
         (Event::Checked { hash: true }, all.map(|s| (s, s)).to_vec()),
         (Event::Retried { comment: words() }, vec![(Ng, Pending), (Dupe, Dupe)]),
-        (Event::Intended, vec![(Pending, Pending), (Local, Local)]),
+        (Event::Intended { via: Via::Stream }, vec![(Pending, Pending), (Local, Local)]),
         (
             Event::Deferred { reason, comment: words(), not_before: None },
             vec![(Pending, Pending), (Local, Local), (Dupe, Dupe)],

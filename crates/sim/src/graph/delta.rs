@@ -14,7 +14,7 @@ use crate::faults::Fault;
 use crate::graph::Target;
 use crate::graph::address::Action;
 use crate::graph::read::page_size;
-use crate::render::View;
+use crate::render::{Sheet, View};
 use crate::reply::{Fail, Reply, member};
 use crate::url::encode;
 use crate::world::World;
@@ -137,8 +137,8 @@ fn full_page(world: &World, drive: &Drive, (until, limit, at): (u64, u64, u64), 
         let n = if world.config.children_first { limit - 1 - n } else { n };
         u32::try_from(n).ok()
     });
-    let items =
-        items.filter(|index| drive.item(*index).is_some_and(|item| item.visible(world.now))).collect();
+    // What is late to be found elsewhere is here, or it would be lost behind the snapshot.
+    let items = items.filter(|index| drive.item(*index).is_some_and(|item| !item.deleted)).collect();
     let next = (end < limit).then_some(Place::Full { until, limit, at: end });
     Page { items, next, done: until }
 }
@@ -195,8 +195,8 @@ fn render(world: &World, call: &Call, index: usize, page: &Page) -> Reply {
     let named = select.is_some_and(|select| select.contains("downloadUrl"));
     let view =
         View { delta: true, download_url: named || (select.is_none() && world.config.delta_download_urls) };
-    let value: Vec<Value> =
-        page.items.iter().map(|item| world.show_item(index, *item, view, select)).collect();
+    let mut sheet = Sheet::new(world, index, view, select);
+    let value: Vec<Value> = page.items.iter().filter_map(|item| Some(sheet.as_mut()?.item(*item))).collect();
     let mut body = json!({
         "@odata.context": format!("{}/$metadata#Collection(driveItem)", world.origins.graph),
         "value": value,

@@ -10,7 +10,7 @@ use crate::content::to_usize;
 use crate::graph::Target;
 use crate::graph::address::{DriveRef, SiteRef};
 use crate::names::fold;
-use crate::render::{View, keep_selected, time};
+use crate::render::{Sheet, View, keep_selected, time};
 use crate::reply::{Fail, Reply, member};
 use crate::route;
 use crate::url::encode;
@@ -176,6 +176,7 @@ fn children(world: &World, call: &Call, target: &Target<'_>, index: u32) -> Resu
         None => None,
     };
     let view = View { delta: false, download_url: true };
+    let mut sheet = Sheet::new(world, target.drive, view, select).ok_or_else(Fail::not_found)?;
     let mut value = Vec::new();
     let mut last: Option<&str> = None;
     let mut more = false;
@@ -193,7 +194,7 @@ fn children(world: &World, call: &Call, target: &Target<'_>, index: u32) -> Resu
             more = true;
             break;
         }
-        value.push(world.show_item(target.drive, *child, view, select));
+        value.push(sheet.item(*child));
         last = Some(key);
     }
     let mut body = json!({

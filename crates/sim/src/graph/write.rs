@@ -14,6 +14,7 @@ use crate::graph::address::{Action, Addr};
 use crate::names::{self, BadName};
 use crate::render::View;
 use crate::reply::{Fail, Reply};
+use crate::route;
 use crate::url::encode;
 use crate::world::World;
 use crate::world::commit::{Behavior, CopyOrder, Opening};
@@ -350,7 +351,12 @@ fn relocate(world: &mut World, drive_index: usize, index: u32, body: &Value) -> 
     Ok(())
 }
 
-pub(super) fn delete(world: &mut World, call: &Call, target: &Target<'_>) -> Result<Reply, Fail> {
+pub(super) fn delete(
+    world: &mut World,
+    call: &Call,
+    target: &Target<'_>,
+    route: &'static str,
+) -> Result<Reply, Fail> {
     let index = world.find(target.drive, target.addr)?;
     if index == 0 {
         return Err(Fail::bad("The root cannot be deleted."));
@@ -359,6 +365,9 @@ pub(super) fn delete(world: &mut World, call: &Call, target: &Target<'_>) -> Res
     world.check_unlocked(target.drive, index)?;
     if let Some(drive) = world.drive_mut(target.drive) {
         drive.recycle(index);
+        if route == route::PERMANENT_DELETE {
+            drive.purge(index);
+        }
     }
     Ok(Reply::empty(204))
 }

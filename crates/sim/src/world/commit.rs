@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) total: Option<u64>,
     pub(crate) received: u64,
     pub(crate) state: SessionState,
+    /// Whether its URL was ever used.
+    pub(crate) touched: bool,
     recogniser: Recogniser,
     pieces: Vec<Piece>,
     uneven: bool,
@@ -183,6 +185,10 @@ impl World {
         let lifetime = signed(self.config.session_lifetime);
         let expires = self.later(lifetime);
         self.schedule(lifetime, Event::ExpireSession(guid.clone()));
+        let untouched = signed(self.config.untouched_session_lifetime);
+        if untouched < lifetime {
+            self.schedule(untouched, Event::ExpireUntouched(guid.clone()));
+        }
         let session = Session {
             drive: opening.drive,
             parent: opening.parent,
@@ -194,6 +200,7 @@ impl World {
             total: None,
             received: 0,
             state: SessionState::Open,
+            touched: false,
             recogniser: Recogniser::default(),
             pieces: Vec::new(),
             uneven: false,

@@ -318,6 +318,13 @@ impl Drive {
         }
     }
 
+    /// Takes an item out of the recycle bin for good and gives its bytes back.
+    pub(crate) fn purge(&mut self, index: u32) {
+        let size = self.item(index).map_or(0, Item::size);
+        self.recycled = self.recycled.saturating_sub(size);
+        self.used = self.used.saturating_sub(size);
+    }
+
     fn resize(&mut self, folder: u32, old: u64, new: u64) {
         let mut at = folder;
         loop {

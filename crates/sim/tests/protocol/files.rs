@@ -352,3 +352,23 @@ async fn locks_archives_and_late_hashes_are_shown() {
     let archived = client.graph("GET", &path, Value::Null).await;
     assert_eq!((archived.status, archived.inner().as_str()), (403, "siteArchived"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_recycle_bin_counts_and_a_permanent_deletion_does_not() {
+    let sim = sim();
+    let mut client = client(&sim).await;
+    let library = client.library();
+    let mut used = async |path: &str, method: &str| {
+        if !method.is_empty() {
+            client.graph(method, &format!("/drives/{library}{path}"), json!({"a": 1})).await;
+        }
+        let quota = client.graph("GET", &format!("/drives/{library}"), Value::Null).await.json();
+        (quota["quota"]["used"].as_u64().unwrap(), quota["quota"]["deleted"].as_u64().unwrap())
+    };
+    let (start, _) = used("", "").await;
+    assert_eq!(used("/root:/a.txt:/content", "PUT").await, (start + 7, 0));
+    assert_eq!(used("/root:/a.txt:/content", "PUT").await, (start + 14, 0), "two versions");
+    assert_eq!(used("/root:/a.txt:", "DELETE").await, (start + 14, 7));
+    assert_eq!(used("/root:/b.txt:/content", "PUT").await, (start + 21, 7));
+    assert_eq!(used("/root:/b.txt:/permanentDelete", "POST").await, (start + 14, 7));
+}

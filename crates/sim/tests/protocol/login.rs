@@ -81,6 +81,49 @@ async fn tokens_expire_are_revoked_and_carry_roles() {
     assert_eq!((denied.status, denied.code().as_str()), (403, "accessDenied"));
 }
 
+/// A client assertion, signed with the key of the tests.
+fn assertion(alg: &str, claims: &Value) -> String {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use ring::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair};
+    let key = RsaKeyPair::from_pkcs8(include_bytes!("fixtures/key.pk8")).unwrap();
+    let header = serde_json::json!({"alg": alg, "typ": "JWT"}).to_string();
+    let message =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let padding: &dyn RsaEncoding = if alg == "PS256" { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(padding, &ring::rand::SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test(start_paused = true)]
+async fn assertions_are_checked_against_registered_certificates() {
+    let certificates = vec![include_bytes!("fixtures/cert.der").to_vec()];
+    let sim = Sim::new(Config { files: 3, certificates, ..Config::default() });
+    let strange = Sim::new(Config { files: 3, ..Config::default() });
+    let env = sim.env();
+    let id = &env["AZURE_CLIENT_ID"];
+    let url = format!("http://login.sim/{}/oauth2/v2.0/token", env["AZURE_TENANT_ID"]);
+    let claims = |aud: &str, iss: &str, exp: i64| serde_json::json!({"aud": aud, "iss": iss, "sub": iss, "jti": "1", "iat": 1_767_571_200, "exp": exp});
+    let soon = 1_767_571_200 + 600;
+    for (sim, alg, claims, code) in [
+        (&sim, "PS256", claims(&url, id, soon), None),
+        (&sim, "RS256", claims(&url, id, soon), None),
+        (&strange, "PS256", claims(&url, id, soon), Some(700_027)),
+        (&sim, "PS256", claims(&url, "someone", soon), Some(700_021)),
+        (&sim, "PS256", claims("https://elsewhere.example.net", id, soon), Some(700_023)),
+        (&sim, "PS256", claims(&url, id, soon - 601), Some(700_024)),
+    ] {
+        let jwt = assertion(alg, &claims);
+        let form = format!(
+            "grant_type=client_credentials&scope=.default&client_id={id}&client_assertion={jwt}&client_assertion_type=x"
+        );
+        let answer = sim.call(Request::post(&url).body(Body::from(form)).unwrap()).await.unwrap();
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error_codes"][0].as_u64(), code, "{alg} {claims}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn federated_tokens_are_taken_from_the_known_issuer_only() {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

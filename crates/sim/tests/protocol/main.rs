@@ -1,5 +1,13 @@
 //! The simulator's protocol, request by request, in process and under a paused clock.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod client;
 mod delta;
 mod files;

@@ -224,3 +224,16 @@ async fn a_commit_whose_reply_is_lost_gets_409_when_sent_again() {
     assert!(sim.tree(Some("Documents"), "/").iter().any(|entry| entry.path == "/a.bin"));
     assert_eq!(session.cancel().await.status, 204);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_never_used_can_be_made_to_end_earlier() {
+    let untouched = Duration::from_secs(10);
+    let sim = Sim::new(Config { files: 3, untouched_session_lifetime: untouched, ..Config::default() });
+    let mut used = open(&sim, "使った.bin", fail()).await.unwrap();
+    assert_eq!(used.put(&payload(UNIT + 1), 0, UNIT).await.status, 202);
+    let mut unused = open(&sim, "使わない.bin", fail()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(unused.status().await.status, 404);
+    assert_eq!(used.status().await.status, 200);
+    assert!(open(&sim, "使わない.bin", fail()).await.is_ok());
+}

@@ -56,7 +56,7 @@ async fn a_reply_can_be_lost_after_the_work_is_done() {
     let mut client = Client::new(&sim).await;
     let path = format!("/drives/{}/root/children", client.library());
     for (fault, done) in [(Fault::LostReply, true), (Fault::DropBefore, false)] {
-        let name = format!("{}", fault.name());
+        let name = fault.name();
         let rule = FaultRule { route: "POST children".into(), nth: 1, times: 1, subject: None, fault };
         sim.script(rule);
         let body = serde_json::json!({"name": name, "folder": {}}).to_string();

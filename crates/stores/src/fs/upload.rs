@@ -26,7 +26,6 @@ const UNDOS: u32 = 10_000;
 /// What an upload needs to know, shared with the blocking threads.
 #[derive(Debug)]
 struct Ground {
-    root: Arc<Dir>,
     ours: Dir,
     parent: Dir,
     path: RelPath,
@@ -110,7 +109,7 @@ fn remove_part(ours: &Dir, hash: &str) -> io::Result<()> {
 impl Upload {
     /// Looks at what stands under the name and makes the ground ready.
     pub(super) fn begin(
-        root: &Arc<Dir>,
+        root: &Dir,
         path: RelPath,
         memo: &MemoKey,
         replaces: Option<&str>,
@@ -120,7 +119,6 @@ impl Upload {
         root.create_dir_all(format!("{OURS}/parts"))?;
         let above = path.parent().ok_or(Io::InvalidInput)?;
         let mut ground = Ground {
-            root: Arc::clone(root),
             ours: root.open_dir(OURS)?,
             parent: folder(root, &above)?,
             path,

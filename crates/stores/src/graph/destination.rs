@@ -39,8 +39,11 @@ const FRAGMENT: u64 = 32 * GRAIN;
 // Unverified: whether the 250 GB are decimal; the larger reading leaves the verdict to the service.
 const LARGEST: ByteSize = ByteSize(250 << 30);
 
-/// For so long a new folder may seem not to be there.
+/// For so long a new item may seem not to be there.
 const FRESH: Duration = Duration::from_secs(60);
+
+/// Tries to read an item back, pauses included some forty seconds.
+const READS: u32 = 7;
 
 /// How long a locked item or a reserved name is left alone.
 pub(crate) const LOCK_PAUSE: Duration = Duration::from_secs(300);
@@ -78,7 +81,7 @@ pub struct GraphDestination {
     pub(super) memo: Arc<dyn Memo>,
     caps: DestinationCaps,
     prefix: String,
-    /// Folders that were made a moment ago: a 404 on them is not believed yet.
+    /// Items that were made a moment ago: a 404 on them is not believed yet. Bounded by what is made in a minute.
     fresh: Mutex<BTreeMap<String, Instant>>,
 }
 
@@ -116,16 +119,16 @@ impl GraphDestination {
     }
 
     /// Notes that an item was made just now.
-    pub(super) fn made(&self, folder: &str) {
+    pub(super) fn made(&self, item: &str) {
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         fresh.retain(|_, since| since.elapsed() < FRESH);
-        fresh.insert(folder.to_owned(), Instant::now());
+        fresh.insert(item.to_owned(), Instant::now());
     }
 
-    /// True where a folder is so new that the service may not know it everywhere.
-    pub(super) fn is_fresh(&self, folder: &ItemKey) -> bool {
+    /// True where an item is so new that the service may not know it everywhere.
+    pub(super) fn is_fresh(&self, item: &ItemKey) -> bool {
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        fresh.get(folder.as_str()).is_some_and(|since| since.elapsed() < FRESH)
+        fresh.get(item.as_str()).is_some_and(|since| since.elapsed() < FRESH)
     }
 
     /// True where the service may change a file of this name after the upload.
@@ -239,8 +242,17 @@ impl Destination for GraphDestination {
     async fn read(&self, item: &ItemKey, from: u64) -> Result<Body, StoreError> {
         let subject = format!("item {item}");
         let mut last = None;
-        for _ in 0..3 {
-            let url = self.place.locate(item.as_str(), &subject).await?;
+        for failures in 1..=READS {
+            let url = match self.place.locate(item.as_str(), &subject).await {
+                Ok(url) => url,
+                // What landed a moment ago may not be known everywhere yet.
+                Err(error) if error.kind == ErrorKind::NotFound && self.is_fresh(item) => {
+                    last = Some(error);
+                    self.pause(failures).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match self.place.fetch(&url, from, &subject).await? {
                 Fetched::Body(body) => return Ok(body),
                 Fetched::PastEnd => return Ok(empty()),

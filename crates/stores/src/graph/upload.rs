@@ -157,6 +157,8 @@ impl Upload<'_, '_> {
             };
             let fed = self.feed(&url, from).await?;
             from = 0;
+            // The service refused the last fragment and keeps the session: it would hold on for a day.
+            let lingers = matches!(fed, Fed::NameTaken);
             let landed = match fed {
                 Fed::Committed(answer) => self.job.committed(&answer).await?,
                 Fed::Vanished => self.job.judge(self.whole_sent || self.job.resumed, self.digest().as_ref()).await?,
@@ -164,6 +166,10 @@ impl Upload<'_, '_> {
             };
             match landed {
                 Some(landed @ Landed::Occupied(_)) => {
+                    self.job.discard(&url).await?;
+                    return Ok(landed);
+                }
+                Some(landed) if lingers => {
                     self.job.discard(&url).await?;
                     return Ok(landed);
                 }
@@ -370,6 +376,9 @@ impl Job<'_> {
     }
 
     async fn done(&self, landed: Landed) -> Result<Landed, StoreError> {
+        if let Landed::Held(holding) = &landed {
+            self.to.made(holding.item.as_str());
+        }
         self.to.memo.forget(&self.memo).await?;
         Ok(landed)
     }

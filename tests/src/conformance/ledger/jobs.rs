@@ -48,7 +48,7 @@ pub(super) async fn a_stale_epoch_is_refused_on_every_write(setup: Setup) {
     ledger.open_job("stale", "宛先", "test", at(1)).await.unwrap();
     let before = scene.files().await;
     let page = Enrolment { source, pass: 1, items: vec![], cursor: None, complete: true, at: at(1) };
-    let record = Record { file: row.id, expect: State::Pending, event: Event::Intended, at: at(1) };
+    let record = Record { file: row.id, expect: State::Pending, event: Event::Intended { via: landfall_core::state::Via::Stream }, at: at(1) };
     let place = FolderPlacement { folder: row.folder, standing: Standing::In, target: None, target_hash: 0 };
     let refusals = [
         ledger.begin_run(stale, RunStart { command: "run".into(), at: at(1), fresh: false }).await.err(),

@@ -310,7 +310,7 @@ pub(super) async fn a_large_page_is_taken_whole(setup: Setup) {
     assert_eq!(fold_hash("録音.WAV"), fold_hash("録音.wav"));
     scene.place_all().await;
     let row = scene.file("k3").await;
-    let record = landfall_core::ledger::Record { file: row.id, expect: State::Pending, event: Event::Intended, at: at(1) };
+    let record = landfall_core::ledger::Record { file: row.id, expect: State::Pending, event: Event::Intended { via: landfall_core::state::Via::Stream }, at: at(1) };
     scene.ledger.record(&scene.job, vec![record]).await.unwrap();
     assert!(scene.file("k3").await.intended);
 }

@@ -101,7 +101,7 @@ pub(super) async fn a_file_goes_the_whole_way(setup: Setup) {
     scene.place_all().await;
     let spooled = Event::Spooled { size: ByteSize(10), digests: sent(), leg: SourceLeg::Contradicted };
     let wait = Event::Deferred { reason: Reason::Throttled, comment: "429 だ".into(), not_before: Some(at(500)) };
-    lead(&scene, "f", vec![spooled, Event::Intended, wait]).await;
+    lead(&scene, "f", vec![spooled, Event::Intended { via: landfall_core::state::Via::Stream }, wait]).await;
     let row = scene.file("f").await;
     assert_eq!((row.state, row.intended, row.attempts), (State::Local, true, 1));
     assert_eq!((row.reason, row.comment.as_str(), row.not_before), (Some(Reason::Throttled), "429 だ", Some(at(500))));
@@ -147,8 +147,8 @@ pub(super) async fn an_illegal_event_leaves_the_batch_unwritten(setup: Setup) {
     scene.place_all().await;
     let (a, b) = (scene.file("a").await, scene.file("b").await);
     let before = scene.files().await;
-    let wrong_state = Record { expect: State::Dupe, ..record(&b, Event::Intended) };
-    let unknown = Record { file: FileId(i64::MAX), ..record(&b, Event::Intended) };
+    let wrong_state = Record { expect: State::Dupe, ..record(&b, Event::Intended { via: landfall_core::state::Via::Stream }) };
+    let unknown = Record { file: FileId(i64::MAX), ..record(&b, Event::Intended { via: landfall_core::state::Via::Stream }) };
     let cases = [
         (record(&b, Event::SpoolLost), ErrorKind::Changed),
         (wrong_state, ErrorKind::Changed),
@@ -162,7 +162,7 @@ pub(super) async fn an_illegal_event_leaves_the_batch_unwritten(setup: Setup) {
     }
     scene.ledger.record(&scene.job, vec![]).await.unwrap();
     let proven = Record { expect: State::Dupe, ..record(&a, Event::Proven(proof())) };
-    scene.ledger.record(&scene.job, vec![record(&a, present()), record(&b, Event::Intended), proven]).await.unwrap();
+    scene.ledger.record(&scene.job, vec![record(&a, present()), record(&b, Event::Intended { via: landfall_core::state::Via::Stream }), proven]).await.unwrap();
     assert_eq!(scene.file("a").await.state, State::Success, "one row may have several events in a batch");
     assert_eq!(scene.events(0).await, ["Present", "Intended", "Proven"]);
 }
@@ -178,8 +178,8 @@ pub(super) async fn event_numbers_have_no_gap_under_concurrency(setup: Setup) {
             let deferred = Event::Deferred { reason: Reason::Interrupted, comment: String::new(), not_before: None };
             for _ in 0..5 {
                 let bad = record(&row, Event::SpoolLost);
-                scene.ledger.record(&scene.job, vec![record(&row, Event::Intended), bad]).await.unwrap_err();
-                let good = vec![record(&row, Event::Intended), record(&row, deferred.clone())];
+                scene.ledger.record(&scene.job, vec![record(&row, Event::Intended { via: landfall_core::state::Via::Stream }), bad]).await.unwrap_err();
+                let good = vec![record(&row, Event::Intended { via: landfall_core::state::Via::Stream }), record(&row, deferred.clone())];
                 scene.ledger.record(&scene.job, good).await.unwrap();
             }
         });
@@ -212,7 +212,7 @@ pub(super) async fn filters_choose(setup: Setup) {
     lead(&scene, "k0", vec![failed(true)]).await;
     lead(&scene, "k1", vec![failed(false)]).await;
     lead(&scene, "k2", vec![later]).await;
-    lead(&scene, "k3", vec![Event::Intended]).await;
+    lead(&scene, "k3", vec![Event::Intended { via: landfall_core::state::Via::Stream }]).await;
     lead(&scene, "k4", vec![present(), Event::Proven(proof())]).await;
     let job = scene.job.id;
     let keys = async |filter: FileFilter, after: FileId, limit: usize| {

@@ -243,7 +243,7 @@ impl Story {
             6 => Event::Failed { reason, comment, last: self.rng.bool() },
             7 => Event::Lapsed { reason, comment },
             8 => Event::Retried { comment },
-            9 => Event::Intended,
+            9 => Event::Intended { via: landfall_core::state::Via::Stream },
             10 => Event::Deferred { reason, comment, not_before: self.rng.bool().then(|| at(self.clock + 5)) },
             _ => self.pick(&[Event::Noted { reason, comment, holding: Some(held) }, Event::Checked { hash: true }]),
         }

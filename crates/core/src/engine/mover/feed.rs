@@ -12,7 +12,7 @@ use super::{Mode, Mover};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, Record};
 use crate::row::FileRow;
-use crate::state::{Event, State, Via};
+use crate::state::{Event, Reason, State, Via};
 use crate::store::Opening;
 use crate::words::FileId;
 
@@ -159,6 +159,20 @@ impl Mover {
         rows.iter().map(|row| if reads(row) { answers.next() } else { None }).collect()
     }
 
+    /// The way that this row's bytes take.
+    pub(super) fn way(&self, row: &FileRow) -> Via {
+        let spooled = row.state == State::Local
+            || self.job.destination.caps().digest_first
+            || row.reason == Some(Reason::SourceMismatch);
+        match (self.job.policy.via, row.entry.size.0) {
+            (_, 0) if row.state == State::Pending => Via::Stream,
+            (Via::Copy, _) if row.state == State::Pending => Via::Copy,
+            (Via::Spool, _) => Via::Spool,
+            _ if spooled => Via::Spool,
+            _ => Via::Stream,
+        }
+    }
+
     /// True where the service copies by itself.
     pub(super) fn copies(&self) -> bool {
         self.job.policy.via == Via::Copy
@@ -169,8 +183,8 @@ impl Mover {
         let at = self.engine.clock.now();
         let records: Vec<Record> = rows
             .iter()
-            .filter(|row| !row.intended)
-            .map(|row| Record { file: row.id, expect: row.state, event: Event::Intended, at })
+            .filter(|row| !row.intended || row.via != Some(self.way(row)))
+            .map(|row| Record { file: row.id, expect: row.state, event: Event::Intended { via: self.way(row) }, at })
             .collect();
         if records.is_empty() {
             return Ok(());

@@ -43,16 +43,15 @@ impl Mover {
     }
 
     async fn carry(&self, row: &mut FileRow, opening: Option<Opening>) -> Result<(), StoreError> {
-        let needs_spool = self.job.destination.caps().digest_first
-            || self.job.policy.via == Via::Spool
-            || row.reason == Some(Reason::SourceMismatch);
         match (self.mode, row.state) {
-            (Mode::Run, State::Pending) if self.copies() && row.entry.size.0 > 0 => self.copy(row).await,
-            (Mode::Run, State::Pending) if needs_spool && row.entry.size.0 > 0 => {
-                self.fetch(row, opening).await?;
-                self.upload_spooled(row).await
-            }
-            (Mode::Run, State::Pending) => self.stream(row, opening).await,
+            (Mode::Run, State::Pending) => match self.way(row) {
+                Via::Copy => self.copy(row).await,
+                Via::Spool => {
+                    self.fetch(row, opening).await?;
+                    self.upload_spooled(row).await
+                }
+                Via::Stream | Via::AlreadyThere => self.stream(row, opening).await,
+            },
             (Mode::Run | Mode::Upload, State::Local) => self.upload_spooled(row).await,
             (Mode::Download, State::Pending) => self.fetch(row, opening).await,
             _ => Ok(()),
@@ -103,7 +102,8 @@ impl Mover {
                 times: row.entry.times.whole_seconds(),
                 content: &mut *content,
                 memo: session_memo(&self.job, row.id),
-                resumed: row.intended || turn > 0,
+                // What stands there was looked at on the first turn.
+                resumed: row.intended && turn == 0,
                 replaces: replaces.take(),
             };
             match self.job.destination.upload(put).await? {
@@ -234,7 +234,7 @@ impl Mover {
                 _ => {}
             }
         }
-        let via = if row.intended { Via::Stream } else { Via::AlreadyThere };
+        let via = found_via(row);
         let present = Event::Present {
             holding: there.clone(),
             via,
@@ -273,6 +273,11 @@ pub(super) enum Next {
     Done,
     Replace(ItemKey),
     Renamed,
+}
+
+/// How an object that was found came there: by an upload that was begun before a kill, or without us.
+pub(in crate::engine) fn found_via(row: &FileRow) -> Via {
+    row.via.filter(|_| row.intended).unwrap_or(Via::AlreadyThere)
 }
 
 /// True where an object is still what we left there.

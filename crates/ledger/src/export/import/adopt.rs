@@ -135,3 +135,42 @@ fn hash(path: &Path) -> std::io::Result<Evidence> {
         hasher.update(buffer.get(..read).unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::Digests;
+
+    use super::*;
+    use crate::export::fixture::World;
+
+    #[tokio::test]
+    async fn without_a_published_hash_only_a_place_that_names_the_file_counts() {
+        let world = World::crawled(&[("会議/朝会.wav", "aaa")]).await;
+        let mut row = world.row("会議/朝会.wav").await;
+        row.entry.digests = Digests::none();
+        let temp_dir = world.path("temp_dir");
+        std::fs::create_dir_all(temp_dir.join("会議")).unwrap();
+        let root = RelPath::root();
+        std::fs::write(temp_dir.join("朝会.wav"), "aaa").unwrap();
+        let Lying::Other(why) = look(&temp_dir, &root, &row, None).await.unwrap() else { panic!("believed") };
+        assert!(why.ends_with("publishes no hash to know it by"), "{why}");
+        std::fs::write(temp_dir.join("01A_朝会.wav"), "bbb").unwrap();
+        let Lying::Bytes(bytes) = look(&temp_dir, &root, &row, Some("01A")).await.unwrap() else {
+            panic!("not found by its id")
+        };
+        assert_eq!(bytes.leg, SourceLeg::Unpublished);
+        std::fs::write(temp_dir.join("会議/朝会.wav"), "ccc").unwrap();
+        let Lying::Bytes(bytes) = look(&temp_dir, &root, &row, None).await.unwrap() else {
+            panic!("not found by its path")
+        };
+        assert_eq!(bytes.path, temp_dir.join("会議/朝会.wav"));
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        for bad in ["../a", "/etc/passwd", "", "a/../b", "a\0"] {
+            assert_eq!(below(Path::new("temp_dir"), bad), None, "{bad:?}");
+        }
+        assert_eq!(below(Path::new("t"), "会議/朝会.wav"), Some(PathBuf::from("t/会議/朝会.wav")));
+    }
+}

@@ -1,0 +1,56 @@
+//! The commands, one file each; here they are told apart.
+
+mod completions;
+mod crawl;
+mod demo;
+mod doctor;
+mod init;
+mod log;
+mod moving;
+mod plan;
+mod report;
+mod sim;
+mod status;
+
+use landfall_core::engine::Stage;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Cli, Command};
+use crate::environment::Environment;
+use crate::error::{CommandError, Exit};
+use crate::signals;
+use crate::ui::Screen;
+use crate::wiring::Context;
+
+/// Carries out one command.
+///
+/// # Errors
+/// What ended it before it had a result of its own.
+pub(crate) async fn dispatch(cli: Cli, environment: Environment, screen: Screen) -> Result<Exit, CommandError> {
+    let stop = CancellationToken::new();
+    let mut context = Context { global: cli.global, environment, screen: screen.clone(), stop: stop.clone() };
+    let work = carry_out(&mut context, cli.command);
+    // `watch` never ends by itself, so the work is never dropped half way.
+    tokio::select! {
+        outcome = work => outcome,
+        () = signals::watch(stop, screen) => Ok(Exit::Interrupted),
+    }
+}
+
+async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, CommandError> {
+    match command {
+        Command::Init(args) => init::init(context, &args),
+        Command::Doctor(args) => doctor::doctor(context, &args.job).await,
+        Command::Plan(args) => plan::plan(context, &args.job, args.via, args.full).await,
+        Command::Crawl(args) => crawl::crawl(context, &args).await,
+        Command::Run(args) => moving::moving(context, &args, Stage::All, "run").await,
+        Command::Download(args) => moving::moving(context, &args, Stage::Download, "download").await,
+        Command::Upload(args) => moving::moving(context, &args, Stage::Upload, "upload").await,
+        Command::Retry(args) => moving::moving(context, &args, Stage::Retry, "retry").await,
+        Command::Status(args) => status::status(context, &args.job).await,
+        Command::Log(args) => log::log(context, args).await,
+        Command::Sim(args) => sim::sim(context, &args).await,
+        Command::Demo(args) => demo::demo(context, &args).await,
+        Command::Completions(args) => Ok(completions::completions(context, &args)),
+    }
+}

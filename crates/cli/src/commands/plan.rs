@@ -1,0 +1,91 @@
+//! `landfall plan`: what a run would do and cost, and which names cannot land, before the first byte.
+
+use landfall_core::engine::PlanReport;
+use rust_i18n::t;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::moving;
+use crate::args::Way;
+use crate::error::{CommandError, Exit};
+use crate::ui::{self, Cells, count, span};
+use crate::wiring::{Context, Session};
+
+/// Names that a table shows; `--json` has the first thousand.
+const SHOWN: usize = 20;
+
+/// Makes the plan and shows it.
+pub(crate) async fn plan(context: &mut Context, job: &str, way: Option<Way>, full: bool) -> Result<Exit, CommandError> {
+    let session = Session::open(context, job, moving::via(way)).await?;
+    let done = CancellationToken::new();
+    let gauge = moving::gauge(&session);
+    let engine = async {
+        let outcome = session.engine.plan(&session.job, full).await;
+        done.cancel();
+        outcome
+    };
+    let (planned, ()) = tokio::join!(engine, ui::show_progress(context.screen.clone(), &gauge, done.clone()));
+    let missing = session.missing_folder().await;
+    session.close().await?;
+    let planned = planned?;
+    if let Some(error) = missing? {
+        return Err(error);
+    }
+    show(context, &session, &planned);
+    let lands = planned.unlandable == 0 && planned.skipped.is_empty() && session.failed.is_empty();
+    Ok(if lands { Exit::Complete } else { Exit::Incomplete })
+}
+
+fn show(context: &Context, session: &Session, plan: &PlanReport) {
+    let screen = &context.screen;
+    let time = session.graphs.quota.time_for(plan.units);
+    if screen.is_json() {
+        screen.result(&json!({
+            "job": session.job.handle.name,
+            "files": plan.files,
+            "bytes": plan.bytes.0,
+            "present": plan.present,
+            "done": plan.done,
+            "folders": plan.folders,
+            "skipped": plan.skipped.iter().map(|(reason, n)| (reason.name(), *n)).collect::<std::collections::BTreeMap<_, _>>(),
+            "unlandable": plan.unlandable,
+            "unlandable_first": plan.unlandable_first.iter().map(|u| json!({
+                "path": u.path.as_str(), "reason": u.reason.name(), "comment": u.comment,
+            })).collect::<Vec<_>>(),
+            "renamed": plan.renamed.iter().map(|(path, name)| json!({ "path": path.as_str(), "name": name })).collect::<Vec<_>>(),
+            "requests": plan.requests,
+            "resource_units": plan.units,
+            "quota_hours": time.map(|time| time.as_secs_f64() / 3600.0),
+            "failed_sources": session.failed.iter().map(|f| json!({ "source": f.label, "error": f.error.json() })).collect::<Vec<_>>(),
+        }));
+        return;
+    }
+    let mut cells = Cells::new(&[t!("plan.what").into_owned(), t!("plan.number").into_owned()], 1);
+    let mut row = |key: &str, value: String| cells.row(&[t!(key).into_owned(), value]);
+    row("plan.files", count(plan.files));
+    row("plan.bytes", plan.bytes.to_string());
+    row("plan.folders", count(plan.folders));
+    row("plan.present", count(plan.present));
+    row("plan.done", count(plan.done));
+    row("plan.unlandable", count(plan.unlandable));
+    row("plan.skipped", count(plan.skipped.values().sum()));
+    row("plan.requests", count(plan.requests));
+    row("plan.units", count(plan.units));
+    row("plan.time", time.map_or_else(|| t!("plan.unlimited").into_owned(), span));
+    screen.line(cells.to_string());
+    for (reason, n) in &plan.skipped {
+        screen.line(format!("{}  {}: {}", count(*n), reason, t!(&format!("reason.{reason}"))));
+    }
+    for unlandable in plan.unlandable_first.iter().take(SHOWN) {
+        screen.line(format!("{}  {}: {}", unlandable.path, unlandable.reason, unlandable.comment));
+    }
+    if plan.unlandable > SHOWN as u64 {
+        screen.line(t!("plan.more", number = count(plan.unlandable - SHOWN as u64)));
+    }
+    for (path, name) in plan.renamed.iter().take(SHOWN) {
+        screen.line(t!("plan.renamed", path = path, name = name));
+    }
+    for failed in &session.failed {
+        screen.show_error(&failed.error);
+    }
+}

@@ -1,0 +1,54 @@
+//! What commands say of a job in the same words: totals, and each source where there are many.
+
+use landfall_core::StoreError;
+use landfall_core::ledger::{Ledger, SourceRow};
+use landfall_core::{JobId, SourceId};
+
+use crate::ui::{SourceSummary, skipped, states};
+use crate::wiring::{FailedSource, Session};
+
+/// Each source of a session, where there are many or one failed.
+pub(crate) async fn sources(session: &Session) -> Result<Vec<SourceSummary>, StoreError> {
+    if session.job.slots.len() + session.failed.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(SourceId, &str)> = session.job.slots.iter().map(|s| (s.id, s.label.as_str())).collect();
+    let mut all = each(session.engine.ledger.as_ref(), session.job.handle.id, &rows).await?;
+    all.extend(session.failed.iter().map(failed));
+    Ok(all)
+}
+
+/// Each source that the ledger knows, where there are many.
+pub(crate) async fn known_sources(ledger: &dyn Ledger, job: JobId) -> Result<Vec<SourceSummary>, StoreError> {
+    let known: Vec<SourceRow> = ledger.sources(job).await?;
+    if known.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(SourceId, &str)> = known.iter().map(|s| (s.id, s.label.as_str())).collect();
+    each(ledger, job, &rows).await
+}
+
+async fn each(ledger: &dyn Ledger, job: JobId, rows: &[(SourceId, &str)]) -> Result<Vec<SourceSummary>, StoreError> {
+    let mut all = Vec::with_capacity(rows.len());
+    for (id, label) in rows {
+        let tally = ledger.tally(job, Some(*id)).await?;
+        all.push(SourceSummary {
+            source: (*label).to_owned(),
+            states: states(&tally),
+            skipped: skipped(&tally),
+            complete: tally.complete(),
+            error: None,
+        });
+    }
+    Ok(all)
+}
+
+fn failed(source: &FailedSource) -> SourceSummary {
+    SourceSummary {
+        source: source.label.clone(),
+        states: states(&Default::default()),
+        skipped: Default::default(),
+        complete: false,
+        error: Some(source.error.json()),
+    }
+}

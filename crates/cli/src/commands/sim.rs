@@ -1,0 +1,105 @@
+//! `landfall sim`: a simulator of Microsoft Graph on this machine.
+//!
+//! With `--config` it writes that file, the `.env` beside it and the scenario's side files, so that the
+//! commands after it need nothing else. It refuses to overwrite a configuration of somebody else.
+
+use std::path::Path;
+
+use landfall_core::Code;
+use landfall_sim::{Config, Quota};
+use serde_json::Value;
+
+use crate::args::Sim;
+use crate::error::{CommandError, Exit};
+use crate::machine;
+use crate::wiring::Context;
+
+/// The first line of every file that the simulator writes.
+const MARK: &str = "# Written by landfall sim; it may overwrite this file.";
+
+/// Resource units in a window of the simulated small tenant.
+const SMALL_TENANT: u64 = 1250;
+
+/// Serves until it is told to stop.
+pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandError> {
+    let sim = landfall_sim::Sim::new(settings(args));
+    if let Some(config) = &context.global.config
+        && !args.force
+    {
+        refuse_foreign(config)?;
+        refuse_foreign(&config.with_file_name(".env"))?;
+    }
+    let served = sim
+        .serve(args.listen)
+        .await
+        .map_err(|error| CommandError::new(Code::BadArgument, format!("listen on {}: {error}", args.listen)))?;
+    let mut ready: Value = serde_json::from_str(&served.ready_json()).unwrap_or_default();
+    if let Some(env) = ready.get_mut("env").and_then(Value::as_object_mut) {
+        env.insert("LANDFALL_QUOTA".to_owned(), Value::String(quota(args)));
+    }
+    if let Some(config) = &context.global.config {
+        write(config, &sim, &ready)?;
+    }
+    context.screen.raw(&format!("{ready}\n"));
+    served
+        .run(context.stop.clone().cancelled_owned())
+        .await
+        .map_err(|error| CommandError::new(Code::Internal, format!("serve: {error}")))?;
+    Ok(Exit::Complete)
+}
+
+/// What the simulator is told.
+pub(crate) fn settings(args: &Sim) -> Config {
+    Config {
+        seed: args.seed,
+        scenario: args.scenario,
+        files: args.files,
+        file_size: args.file_size,
+        latency: args.latency,
+        faults: args.faults,
+        quota: args.quota,
+        quota_window: args.quota_window,
+        epoch: Some(machine::now()),
+        ..Config::default()
+    }
+}
+
+/// The quota as `LANDFALL_QUOTA` says it.
+fn quota(args: &Sim) -> String {
+    match args.quota {
+        Quota::None => "none".to_owned(),
+        Quota::SmallTenant => format!("{SMALL_TENANT}/{}ms", args.quota_window.as_millis()),
+    }
+}
+
+fn refuse_foreign(path: &Path) -> Result<(), CommandError> {
+    match std::fs::read(path) {
+        Ok(bytes) if bytes.starts_with(MARK.as_bytes()) || bytes.is_empty() => Ok(()),
+        Ok(_) => Err(CommandError::new(
+            Code::BadArgument,
+            format!("{} was not written by the simulator; give another --config, or --force", path.display()),
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unwritable(path, &error)),
+    }
+}
+
+fn write(config: &Path, sim: &landfall_sim::Sim, ready: &Value) -> Result<(), CommandError> {
+    let folder = config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+    let mut env = format!("{MARK}\n");
+    for (name, value) in ready.get("env").and_then(Value::as_object).into_iter().flatten() {
+        env.push_str(&format!("{name}={}\n", value.as_str().unwrap_or_default()));
+    }
+    let path = config.with_file_name(".env");
+    machine::write_private(&path, &env).map_err(|error| unwritable(&path, &error))?;
+    for (name, bytes) in sim.side_files() {
+        let path = config.with_file_name(name);
+        std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error))?;
+    }
+    std::fs::write(config, format!("{MARK}\n{}", sim.job_toml())).map_err(|error| unwritable(config, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::new(Code::BadArgument, format!("write {}: {error}", path.display()))
+}

@@ -1,0 +1,147 @@
+//! The only place that prints: results on standard output, everything else on standard error.
+//!
+//! On a terminal progress is drawn as bars, elsewhere as plain lines. With `--json` standard output has
+//! the final object and nothing else. Texts come from the catalogue; nothing is decided here.
+
+mod progress;
+mod summary;
+mod table;
+
+pub(crate) use progress::{Gauge, show as show_progress};
+pub(crate) use summary::{RunSummary, SourceSummary, proofs, skipped, states, table, ways};
+pub(crate) use table::{Cells, count, span};
+
+use std::io::{IsTerminal as _, Write};
+use std::process::ExitCode;
+
+use indicatif::MultiProgress;
+use rust_i18n::t;
+
+use crate::args::Global;
+use crate::error::{CommandError, Exit};
+
+/// Where things are shown. Clones show at the same place.
+#[derive(Clone, Debug)]
+pub(crate) struct Screen {
+    json: bool,
+    quiet: bool,
+    terminal: bool,
+    bars: MultiProgress,
+}
+
+impl Screen {
+    /// By the flags and by what standard error is.
+    pub(crate) fn new(global: &Global) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { json: global.json, quiet: global.quiet, terminal, bars: MultiProgress::new() }
+    }
+
+    /// True where standard error is a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// True where progress is wanted at all.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// True where the result is one JSON object.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The bars, for whoever draws one.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Writes for the log, above the bars.
+    pub(crate) fn log_writer(&self) -> impl Fn() -> LogWriter + Send + Sync + use<> {
+        let bars = self.bars.clone();
+        move || LogWriter { bars: bars.clone() }
+    }
+
+    /// A line of the result for people; not with `--json`.
+    pub(crate) fn line(&self, text: impl AsRef<str>) {
+        if !self.json {
+            put(&mut std::io::stdout().lock(), text.as_ref());
+        }
+    }
+
+    /// A remark beside the result; not with `--quiet`.
+    pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.bars.suspend(|| put(&mut std::io::stderr().lock(), text.as_ref()));
+        }
+    }
+
+    /// The final object, where `--json` asks for it.
+    pub(crate) fn result(&self, value: &serde_json::Value) {
+        if self.json {
+            put(&mut std::io::stdout().lock(), &value.to_string());
+        }
+    }
+
+    /// Text as it is, for what other programs read (completions, exports, the simulator's line).
+    pub(crate) fn raw(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A reader that has gone away wants no more.
+        let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// An error that ends the command: on standard error for people, and as the final object.
+    pub(crate) fn error(&self, error: &CommandError) {
+        self.show_error(error);
+        self.result(&serde_json::json!({ "error": error.json(), "exit": error.exit.number() }));
+    }
+
+    /// An error, only for people.
+    pub(crate) fn show_error(&self, error: &CommandError) {
+        let text = format!(
+            "error[{}]: {}\n  {}\n{} {}\n{} docs/errors.md#{}",
+            error.code,
+            error.title(),
+            error.detail.replace('\n', "\n  "),
+            t!("error.next"),
+            error.remedy(),
+            t!("error.more"),
+            error.code.to_string().to_lowercase()
+        );
+        self.bars.suspend(|| put(&mut std::io::stderr().lock(), &text));
+    }
+
+    /// Says that a request to stop was heard.
+    pub(crate) fn stopping(&self) {
+        let text = t!("progress.stopping");
+        self.bars.suspend(|| put(&mut std::io::stderr().lock(), &text));
+    }
+}
+
+/// Writes a line; a reader that has gone away wants no more.
+fn put(out: &mut dyn Write, text: &str) {
+    let _gone = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Standard error, above the bars.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    bars: MultiProgress,
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.bars.suspend(|| std::io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// Shows what clap says: help and versions are results, everything else is a mistake in usage.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _gone = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Complete.into() }
+}

@@ -1,0 +1,200 @@
+//! From a configuration to an engine and a job: the only place that knows all crates.
+//!
+//! Resolves sources and destination over the network, opens ledger and spool, takes the lease. Owns the
+//! order in which that happens and the checks that need both sides; moves nothing.
+
+mod graphs;
+mod places;
+mod quota;
+
+pub(crate) use graphs::Graphs;
+pub(crate) use places::{destination_drive, source_drive};
+pub(crate) use quota::Quota;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use landfall_core::engine::{Engine, Job, Slot};
+use landfall_core::ledger::{JobHandle, Ledger};
+use landfall_core::spool::DiskSpool;
+use landfall_core::store::Source;
+use landfall_core::{Code, RelPath, StoreError, SystemClock};
+use landfall_ledger::export::csv::UploadLog;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Global;
+use crate::config::{Config, JobConfig, SourceSpec};
+use crate::environment::Environment;
+use crate::error::CommandError;
+use crate::machine;
+use crate::ui::Screen;
+
+/// What every command works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// Flags of all commands.
+    pub(crate) global: Global,
+    /// Variables; with the `.env` beside the configuration once that is loaded.
+    pub(crate) environment: Environment,
+    /// Where things are shown.
+    pub(crate) screen: Screen,
+    /// Set when somebody asks to stop.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Context {
+    /// The path of the configuration.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.global.config.clone().unwrap_or_else(|| PathBuf::from("landfall.toml"))
+    }
+
+    /// Reads the configuration, and the `.env` beside it.
+    pub(crate) fn load(&mut self) -> Result<Arc<Config>, CommandError> {
+        let config = Config::load(&self.config_path())?;
+        self.environment = std::mem::take(&mut self.environment).with_file_in(&config.folder)?;
+        Ok(Arc::new(config))
+    }
+
+    /// Opens the ledger.
+    pub(crate) async fn ledger(&self, config: &Config) -> Result<Arc<dyn Ledger>, CommandError> {
+        let options = landfall_ledger::Options {
+            key: crate::credentials::ledger_key(&self.environment)?,
+            key_file: config.ledger.key_file.as_ref().map(|path| config.path(path)),
+            holder: machine::holder(),
+        };
+        Ok(landfall_ledger::open(&ledger_url(config), options).await?)
+    }
+}
+
+/// A relative database file counts from the configuration's folder.
+fn ledger_url(config: &Config) -> String {
+    let url = &config.ledger.url;
+    let Some(file) = url.strip_prefix("sqlite:") else { return url.clone() };
+    let file = file.strip_prefix("//").unwrap_or(file);
+    if file.starts_with(':') {
+        return url.clone();
+    }
+    format!("sqlite:{}", config.path(file).display())
+}
+
+/// A source that could not be reached, while the others go on.
+#[derive(Debug)]
+pub(crate) struct FailedSource {
+    /// Its label.
+    pub(crate) label: String,
+    /// Why.
+    pub(crate) error: CommandError,
+}
+
+/// A job with everything open, the lease held.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The configuration.
+    pub(crate) config: Arc<Config>,
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// The job.
+    pub(crate) job: Arc<Job>,
+    /// Sources of a list that could not be reached.
+    pub(crate) failed: Vec<FailedSource>,
+    /// The connections, for their counters.
+    pub(crate) graphs: Graphs,
+    /// The log.
+    pub(crate) log: UploadLog,
+    /// The folder of `index.json` and `upload_log.csv`.
+    pub(crate) state: PathBuf,
+}
+
+impl Session {
+    /// Opens everything. Costs a few requests and one lease.
+    pub(crate) async fn open(
+        context: &mut Context,
+        name: &str,
+        via: Option<landfall_core::state::Via>,
+    ) -> Result<Self, CommandError> {
+        let config = context.load()?;
+        let mut wanted = config.job(name)?;
+        if let Some(via) = via {
+            wanted.policy.via = via;
+        }
+        let ledger = context.ledger(&config).await?;
+        let mut graphs = Graphs::new(context, &config, &ledger)?;
+        let state = config.state_folder(name);
+        make_state_folder(&state)?;
+        let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
+        let (sources, failed) = places::sources(&wanted, &config, &mut graphs).await?;
+        let known = ledger.find_job(name).await?.is_some();
+        places::check(&wanted, &sources, destination.as_ref(), known).await?;
+        let identity = format!("{} path {:?}", destination.identity(), wanted.path);
+        let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
+        let slots = slots(&wanted, sources, ledger.as_ref(), &handle).await?;
+        let tree = ledger.open_tree(&destination.identity()).await?;
+        let spool = DiskSpool::open(&wanted.spool).await?;
+        let engine = Engine {
+            ledger,
+            spool: Arc::new(spool),
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(machine::chance()),
+            meter: Arc::default(),
+            stop: context.stop.clone(),
+        };
+        let job = Arc::new(Job { handle, slots, destination, tree, policy: wanted.policy });
+        let log = upload_log(&config, name)?;
+        Ok(Self { config, engine, job, failed, graphs, log, state })
+    }
+
+    /// Gives the lease back.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.engine.ledger.close_job(&self.job.handle).await
+    }
+
+    /// A source folder that the listing did not show, if there is one: it was never there, or it is gone.
+    pub(crate) async fn missing_folder(&self) -> Result<Option<CommandError>, StoreError> {
+        for slot in self.job.slots.iter().filter(|slot| !slot.scope.is_root()) {
+            let tally = self.engine.ledger.tally(self.job.handle.id, Some(slot.id)).await?;
+            if tally.folders == 0 && tally.all().files == 0 && tally.unsettled == 0 {
+                let detail = format!("{:?} does not lie in {}", slot.scope.as_str(), slot.label);
+                return Ok(Some(CommandError::new(Code::SourceNotFound, detail)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A resolved source with what the configuration says of it.
+pub(crate) struct OpenSource {
+    pub(crate) spec: SourceSpec,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) prefix: RelPath,
+}
+
+async fn slots(
+    wanted: &JobConfig,
+    sources: Vec<OpenSource>,
+    ledger: &dyn Ledger,
+    handle: &JobHandle,
+) -> Result<Vec<Slot>, CommandError> {
+    let mut slots = Vec::with_capacity(sources.len());
+    for OpenSource { spec, source, prefix } in sources {
+        let id = ledger.open_source(handle, &spec.label, &source.identity()).await?;
+        slots.push(Slot { id, label: spec.label, source, scope: spec.path, prefix });
+    }
+    tracing::debug!(job = %wanted.name, sources = slots.len(), "job opened");
+    Ok(slots)
+}
+
+/// The job's log in its state folder.
+pub(crate) fn upload_log(config: &Config, job: &str) -> Result<UploadLog, CommandError> {
+    let mut log = UploadLog::at(config.state_folder(job).join("upload_log.csv"));
+    log.stamp = config.stamp()?;
+    if let Some(keep) = config.log.keep {
+        log.keep = keep;
+    }
+    Ok(log)
+}
+
+/// Makes the state folder, with a note for version control that nothing in it belongs there.
+pub(crate) fn make_state_folder(folder: &std::path::Path) -> Result<(), CommandError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| CommandError::new(Code::StateFolder, format!("make {}: {error}", folder.display())))
+}

@@ -1,0 +1,349 @@
+//! The ledger on a SQL database: one implementation, one text of every statement, for SQLite and PostgreSQL.
+//!
+//! Calls that write go through the writer's queue, calls that read use connections of their own. What the
+//! calls do is in the modules below, as functions over one connection; this module only hands them over.
+
+mod found;
+mod jobs;
+mod listing;
+mod memos;
+mod moving;
+mod reading;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfall_core::StoreError;
+use landfall_core::clock::Clock;
+use landfall_core::ledger::{
+    CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle, Ledger,
+    Placement, Record, RunRow, RunStart, SourceRow, Tally,
+};
+use landfall_core::memo::{Memo, MemoKey, MemoValue};
+use landfall_core::row::FileRow;
+use landfall_core::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
+use sqlx::{AnyConnection, AnyPool};
+use tokio::task::JoinSet;
+
+use crate::error::failed;
+use crate::lease::{self, Hold, Lease};
+use crate::rows::bulk_of;
+use crate::seal::Seal;
+use crate::words::Words;
+use crate::writer::{Running, Writer};
+
+/// What every call needs besides a connection.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) words: Words,
+    pub(crate) seal: Seal,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Where the database is, as far as leases go.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In this process only.
+    Memory,
+    /// A file: its locks lie beside it.
+    File(std::path::PathBuf),
+    /// A server: leases are sessions of their own.
+    Server(String),
+}
+
+/// A ledger on one database, shared by everything in this process.
+#[derive(Debug)]
+pub(crate) struct SqlLedger {
+    pub(crate) context: Arc<Context>,
+    pub(crate) writer: Writer,
+    /// Connections for reading; none where the database lives in the writer's connection.
+    pub(crate) readers: Option<AnyPool>,
+    pub(crate) place: Place,
+    pub(crate) leases: Mutex<HashMap<String, Lease>>,
+    /// The writer's task: it ends with the ledger.
+    pub(crate) tasks: Mutex<JoinSet<()>>,
+    /// The lock that says that the database is in use; held until the end.
+    pub(crate) in_use: Option<std::fs::File>,
+}
+
+impl SqlLedger {
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut AnyConnection) -> Running<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        let Some(readers) = &self.readers else {
+            return self.writer.call(work).await;
+        };
+        let mut connection = readers.acquire().await.map_err(failed("read"))?;
+        work(&mut connection).await
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take_lease(&self, name: &str, holder: &str) -> Result<Option<Hold>, StoreError> {
+        if self.leases().contains_key(name) {
+            return Ok(None);
+        }
+        Ok(Some(match &self.place {
+            Place::Memory => Hold::Alone,
+            Place::File(path) => lease::lock_file(path, name, holder)?,
+            Place::Server(url) => lease::lock_session(url, name).await?,
+        }))
+    }
+}
+
+impl Drop for SqlLedger {
+    /// Leases end with the object, whoever still runs in the process.
+    fn drop(&mut self) {
+        self.leases().clear();
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        if let Some(file) = &self.in_use
+            && let Err(error) = file.unlock()
+        {
+            tracing::debug!(%error, "the lock on the database ends with its file");
+        }
+    }
+}
+
+#[async_trait]
+impl Memo for SqlLedger {
+    async fn memo(&self, key: &MemoKey) -> Result<Option<String>, StoreError> {
+        let (context, name) = (Arc::clone(&self.context), key.clone());
+        let kept = self.read(move |tx| Box::pin(async move { memos::read(tx, &context, &name).await })).await?;
+        if kept == memos::Kept::Expired {
+            self.forget(key).await?;
+        }
+        Ok(kept.text())
+    }
+
+    async fn remember(&self, key: &MemoKey, value: MemoValue) -> Result<(), StoreError> {
+        let (context, key) = (Arc::clone(&self.context), key.clone());
+        self.writer.call(move |tx| Box::pin(async move { memos::write(tx, &context, &key, &value).await })).await
+    }
+
+    async fn forget(&self, key: &MemoKey) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.writer.call(move |tx| Box::pin(async move { memos::erase(tx, &key).await })).await
+    }
+
+    async fn memos(&self, job: JobId, kind: &'static str, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let (context, after) = (Arc::clone(&self.context), after.to_owned());
+        self.read(move |tx| Box::pin(async move { memos::list(tx, &context, (job, kind), &after, limit).await })).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqlLedger {
+    async fn open_job(&self, name: &str, identity: &str, holder: &str, at: Timestamp) -> Result<JobHandle, StoreError> {
+        let hold = self.take_lease(name, holder).await?;
+        let (job, target, by) = (name.to_owned(), identity.to_owned(), holder.to_owned());
+        let opened = self.writer.call(move |tx| Box::pin(async move { jobs::open(tx, &job, &target, &by, at).await })).await;
+        match (&opened, hold) {
+            (Ok(handle), Some(hold)) => {
+                self.leases().insert(name.to_owned(), Lease { hold, epoch: handle.epoch });
+            }
+            (Ok(handle), None) => {
+                if let Some(lease) = self.leases().get_mut(name) {
+                    lease.epoch = handle.epoch;
+                }
+            }
+            (Err(_), Some(hold)) => lease::release(hold).await,
+            (Err(_), None) => {}
+        }
+        opened
+    }
+
+    async fn find_job(&self, name: &str) -> Result<Option<JobHandle>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |tx| Box::pin(async move { jobs::find(tx, &name).await })).await
+    }
+
+    async fn close_job(&self, job: &JobHandle) -> Result<(), StoreError> {
+        let held = {
+            let mut leases = self.leases();
+            let own = leases.get(&job.name).is_some_and(|lease| lease.epoch == job.epoch);
+            if own { leases.remove(&job.name) } else { None }
+        };
+        if let Some(lease) = held {
+            lease::release(lease.hold).await;
+        }
+        Ok(())
+    }
+
+    async fn begin_run(&self, job: &JobHandle, start: RunStart) -> Result<RunRow, StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { jobs::begin_run(tx, &job, start).await })).await
+    }
+
+    async fn end_run(&self, job: &JobHandle, run: RunId, at: Timestamp, summary: &str) -> Result<(), StoreError> {
+        let (job, summary) = (job.clone(), summary.to_owned());
+        self.writer.call(move |tx| Box::pin(async move { jobs::end_run(tx, &job, run, at, &summary).await })).await
+    }
+
+    async fn runs(&self, job: JobId, limit: usize) -> Result<Vec<RunRow>, StoreError> {
+        self.read(move |tx| Box::pin(async move { jobs::runs(tx, job, limit).await })).await
+    }
+
+    async fn open_source(&self, job: &JobHandle, label: &str, identity: &str) -> Result<SourceId, StoreError> {
+        let (job, label, identity) = (job.clone(), label.to_owned(), identity.to_owned());
+        self.writer.call(move |tx| Box::pin(async move { jobs::open_source(tx, &job, &label, &identity).await })).await
+    }
+
+    async fn sources(&self, job: JobId) -> Result<Vec<SourceRow>, StoreError> {
+        self.read(move |tx| Box::pin(async move { jobs::sources(tx, job).await })).await
+    }
+
+    async fn cursor(&self, job: JobId, source: SourceId) -> Result<CursorRow, StoreError> {
+        self.read(move |tx| Box::pin(async move { listing::cursor(tx, job, source).await })).await
+    }
+
+    async fn begin_pass(&self, job: &JobHandle, source: SourceId, full: bool) -> Result<CursorRow, StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { listing::begin_pass(tx, &job, source, full).await })).await
+    }
+
+    async fn enrol(&self, job: &JobHandle, page: Enrolment) -> Result<EnrolTally, StoreError> {
+        let (context, job) = (Arc::clone(&self.context), job.clone());
+        self.writer.call(move |tx| Box::pin(async move { listing::enrol(tx, &context, &job, page).await })).await
+    }
+
+    async fn settle_tree(&self, job: &JobHandle, source: SourceId, at: Timestamp) -> Result<u64, StoreError> {
+        let (context, job) = (Arc::clone(&self.context), job.clone());
+        self.writer.call(move |tx| Box::pin(async move { settle::settle(tx, &context, &job, source, at).await })).await
+    }
+
+    async fn folders(
+        &self,
+        job: JobId,
+        source: SourceId,
+        after: Option<&RelPath>,
+        limit: usize,
+    ) -> Result<Vec<FolderRow>, StoreError> {
+        let after = after.cloned();
+        self.read(move |tx| Box::pin(async move { reading::folders(tx, (job, source), after, limit).await })).await
+    }
+
+    async fn folder(&self, job: JobId, folder: FolderId) -> Result<Option<FolderRow>, StoreError> {
+        self.read(move |tx| Box::pin(async move { reading::folder(tx, job, folder).await })).await
+    }
+
+    async fn place_folders(&self, job: &JobHandle, places: Vec<FolderPlacement>) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { moving::place_folders(tx, &job, places).await })).await
+    }
+
+    async fn place(&self, job: &JobHandle, places: Vec<Placement>) -> Result<(), StoreError> {
+        let (context, job) = (Arc::clone(&self.context), job.clone());
+        self.writer.call(move |tx| Box::pin(async move { moving::place(tx, &context, &job, places).await })).await
+    }
+
+    async fn collisions(&self, job: JobId, after: (i64, FileId), limit: usize) -> Result<Vec<FileRow>, StoreError> {
+        let context = Arc::clone(&self.context);
+        self.read(move |tx| Box::pin(async move { reading::collisions(tx, &context, job, after, limit).await })).await
+    }
+
+    async fn child_tally(
+        &self,
+        job: JobId,
+        source: SourceId,
+        folder: Option<&ItemKey>,
+    ) -> Result<(u64, u64, u64), StoreError> {
+        let key = folder.map_or_else(String::new, |key| key.0.clone());
+        self.read(move |tx| Box::pin(async move { reading::child_tally(tx, job, source, &key).await })).await
+    }
+
+    async fn unknown_keys(&self, job: JobId, source: SourceId, keys: &[ItemKey]) -> Result<Vec<ItemKey>, StoreError> {
+        let list = bulk_of(keys.iter().map(ItemKey::as_str));
+        let known = self.read(move |tx| Box::pin(async move { reading::known(tx, job, source, &list).await })).await?;
+        Ok(keys.iter().filter(|key| !known.contains(key.as_str())).cloned().collect())
+    }
+
+    async fn scan(&self, job: JobId, filter: &FileFilter, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError> {
+        let (context, filter) = (Arc::clone(&self.context), filter.clone());
+        self.read(move |tx| Box::pin(async move { reading::scan(tx, &context, job, &filter, after, limit).await })).await
+    }
+
+    async fn find_path(&self, job: JobId, path: &RelPath) -> Result<Vec<FileRow>, StoreError> {
+        let (context, path) = (Arc::clone(&self.context), path.clone());
+        self.read(move |tx| Box::pin(async move { reading::find_path(tx, &context, job, &path).await })).await
+    }
+
+    async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError> {
+        let (context, job) = (Arc::clone(&self.context), job.clone());
+        self.writer.call(move |tx| Box::pin(async move { moving::record(tx, &context, &job, records).await })).await
+    }
+
+    async fn bind_folder(&self, job: &JobHandle, folder: FolderId, item: Option<ItemKey>) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { moving::bind_folder(tx, &job, folder, item).await })).await
+    }
+
+    async fn folder_timed(&self, job: &JobHandle, folder: FolderId) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { moving::folder_timed(tx, &job, folder).await })).await
+    }
+
+    async fn open_tree(&self, identity: &str) -> Result<TreeId, StoreError> {
+        let identity = identity.to_owned();
+        self.writer.call(move |tx| Box::pin(async move { found::open(tx, &identity).await })).await
+    }
+
+    async fn tree_cursor(&self, tree: TreeId) -> Result<CursorRow, StoreError> {
+        self.read(move |tx| Box::pin(async move { Ok(found::cursor(tx, tree).await?.unwrap_or_default()) })).await
+    }
+
+    async fn begin_tree_pass(&self, tree: TreeId, full: bool) -> Result<CursorRow, StoreError> {
+        self.writer.call(move |tx| Box::pin(async move { found::begin_pass(tx, tree, full).await })).await
+    }
+
+    async fn observe(&self, tree: TreeId, page: Enrolment) -> Result<(), StoreError> {
+        self.writer.call(move |tx| Box::pin(async move { found::observe(tx, tree, page).await })).await
+    }
+
+    async fn settle_found(&self, tree: TreeId) -> Result<u64, StoreError> {
+        self.writer.call(move |tx| Box::pin(async move { found::settle(tx, tree).await })).await
+    }
+
+    async fn found_child(&self, tree: TreeId, parent: Option<&ItemKey>, fold: i64) -> Result<Vec<FoundRow>, StoreError> {
+        let parent = parent.cloned();
+        self.read(move |tx| Box::pin(async move { found::children(tx, tree, parent, fold).await })).await
+    }
+
+    async fn found_item(&self, tree: TreeId, item: &ItemKey) -> Result<Option<FoundRow>, StoreError> {
+        let item = item.clone();
+        self.read(move |tx| Box::pin(async move { found::item(tx, tree, &item).await })).await
+    }
+
+    async fn matches(
+        &self,
+        job: JobId,
+        tree: TreeId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<(FileRow, FoundRow)>, StoreError> {
+        let (context, filter) = (Arc::clone(&self.context), filter.clone());
+        let range = (after, limit);
+        self.read(move |tx| Box::pin(async move { reading::matches(tx, &context, (job, tree), &filter, range).await })).await
+    }
+
+    async fn tally(&self, job: JobId, source: Option<SourceId>) -> Result<Tally, StoreError> {
+        let context = Arc::clone(&self.context);
+        self.read(move |tx| Box::pin(async move { reading::tally(tx, &context, job, source).await })).await
+    }
+
+    async fn events(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        let context = Arc::clone(&self.context);
+        self.read(move |tx| Box::pin(async move { reading::events(tx, &context, job, after, limit).await })).await
+    }
+
+    async fn holds(&self, job: JobId, epoch: Epoch) -> Result<bool, StoreError> {
+        self.read(move |tx| Box::pin(async move { Ok(jobs::epoch(tx, job).await? == Some(epoch)) })).await
+    }
+}
