@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use landfall_core::ledger::{Ledger, MemoryLedger};
+use landfall_ledger::Options;
 use landfall_tests::conformance::ledger::{Setup, random, run_all};
+use landfall_tests::postgres::ScratchPostgres;
 
 #[tokio::test]
 async fn memory_conforms() {
@@ -21,4 +23,49 @@ async fn the_random_story_repeats_in_memory() {
     for seed in 0..20 {
         random::compare(Arc::new(MemoryLedger::new()), "memory", seed, 200).await;
     }
+}
+
+fn options() -> Options {
+    Options { holder: "test".into(), ..Options::default() }
+}
+
+/// A ledger at a URL, and how another process opens it.
+async fn setup(url: String) -> Setup {
+    let ledger = landfall_ledger::open(&url, options()).await.unwrap();
+    let again = Arc::new(move || {
+        let url = url.clone();
+        Box::pin(async move { landfall_ledger::open(&url, options()).await.unwrap() }) as _
+    });
+    Setup { ledger, again }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("台帳 100%.db").display());
+    let setup = setup(url).await;
+    run_all(setup.clone()).await;
+    for seed in 0..12 {
+        random::compare(Arc::clone(&setup.ledger), "sqlite", seed, 120).await;
+    }
+}
+
+#[tokio::test]
+async fn sqlite_in_memory_tells_the_same_story() {
+    let ledger = landfall_ledger::open("sqlite::memory:", options()).await.unwrap();
+    for seed in 100..104 {
+        random::compare(Arc::clone(&ledger), "sqlite", seed, 120).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_conforms() {
+    let server = ScratchPostgres::start().await.unwrap();
+    let setup = setup(server.url().to_owned()).await;
+    run_all(setup.clone()).await;
+    for seed in 0..12 {
+        random::compare(Arc::clone(&setup.ledger), "postgres", seed, 120).await;
+    }
+    drop(setup);
+    server.stop().await.unwrap();
 }

@@ -8,7 +8,7 @@ mod mistake;
 mod users;
 mod values;
 
-pub(crate) use job::{DestinationPlace, JobConfig, SourcePlace, SourceSpec, Way};
+pub(crate) use job::{DestinationPlace, JobConfig, SourcePlace, SourceSpec};
 pub(crate) use users::read as read_users;
 pub(crate) use values::duration;
 

@@ -6,7 +6,6 @@
 use std::process::ExitCode;
 
 use landfall_core::{Code, ErrorKind, StoreError};
-use rust_i18n::t;
 
 /// What the process ends with, the gravest last, so that the greater of two is the one to end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,12 +104,12 @@ impl CommandError {
 
     /// The title in the user's language.
     pub(crate) fn title(&self) -> String {
-        t!(&format!("code.{}.title", self.code)).into_owned()
+        crate::ui::word(&format!("code.{}.title", self.code))
     }
 
     /// The remedy in the user's language.
     pub(crate) fn remedy(&self) -> String {
-        self.hint.clone().unwrap_or_else(|| t!(&format!("code.{}.remedy", self.code)).into_owned())
+        self.hint.clone().unwrap_or_else(|| crate::ui::word(&format!("code.{}.remedy", self.code)))
     }
 
     /// The error for machines, in English.
@@ -118,9 +117,9 @@ impl CommandError {
         let code = self.code.to_string();
         serde_json::json!({
             "code": code,
-            "title": t!(&format!("code.{code}.title"), locale = "en"),
+            "title": crate::ui::english(&format!("code.{code}.title")),
             "detail": self.detail,
-            "next": self.hint.clone().unwrap_or_else(|| t!(&format!("code.{code}.remedy"), locale = "en").into_owned()),
+            "next": self.hint.clone().unwrap_or_else(|| crate::ui::english(&format!("code.{code}.remedy"))),
         })
     }
 }

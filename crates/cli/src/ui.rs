@@ -118,6 +118,16 @@ impl Screen {
     }
 }
 
+/// The text of a key that is put together, in the user's language.
+pub(crate) fn word(key: &str) -> String {
+    t!(key).into_owned()
+}
+
+/// The same in English, for machines.
+pub(crate) fn english(key: &str) -> String {
+    t!(key, locale = "en").into_owned()
+}
+
 /// Writes a line; a reader that has gone away wants no more.
 fn put(out: &mut dyn Write, text: &str) {
     let _gone = writeln!(out, "{text}").and_then(|()| out.flush());

@@ -89,8 +89,6 @@ pub(crate) struct FailedSource {
 /// A job with everything open, the lease held.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The configuration.
-    pub(crate) config: Arc<Config>,
     /// The engine.
     pub(crate) engine: Engine,
     /// The job.
@@ -140,7 +138,7 @@ impl Session {
         };
         let job = Arc::new(Job { handle, slots, destination, tree, policy: wanted.policy });
         let log = upload_log(&config, name)?;
-        Ok(Self { config, engine, job, failed, graphs, log, state })
+        Ok(Self { engine, job, failed, graphs, log, state })
     }
 
     /// Gives the lease back.

@@ -11,7 +11,10 @@ pub(crate) fn failed(operation: &'static str) -> impl Fn(sqlx::Error) -> StoreEr
 fn translate(operation: &'static str, error: sqlx::Error) -> StoreError {
     let (kind, code, detail) = match &error {
         sqlx::Error::Database(database) => kind_of(database.as_ref()),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Configuration(_) => {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::Configuration(_) => {
             (ErrorKind::Interrupted, Some(Code::LedgerUnreachable), "the database cannot be reached")
         }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
@@ -31,8 +34,12 @@ fn kind_of(error: &dyn DatabaseError) -> (ErrorKind, Option<Code>, &'static str)
     let code = error.code().unwrap_or_default();
     let primary = code.parse::<u32>().map(|n| n & 0xff);
     match (primary, code.get(..2)) {
-        (_, Some("40" | "55")) if code.len() == 5 => (ErrorKind::Locked, None, "another process is in the way"),
-        (_, Some("53")) if code.len() == 5 => (ErrorKind::Full, Some(Code::LedgerUnreachable), "the server has no room"),
+        (_, Some("40" | "55")) if code.len() == 5 => {
+            (ErrorKind::Locked, None, "another process is in the way")
+        }
+        (_, Some("53")) if code.len() == 5 => {
+            (ErrorKind::Full, Some(Code::LedgerUnreachable), "the server has no room")
+        }
         (_, Some("08" | "28" | "3D" | "57")) if code.len() == 5 => {
             (ErrorKind::Interrupted, Some(Code::LedgerUnreachable), "the server refuses the connection")
         }
@@ -40,9 +47,11 @@ fn kind_of(error: &dyn DatabaseError) -> (ErrorKind, Option<Code>, &'static str)
         (Ok(5 | 6), _) => (ErrorKind::Locked, None, "another process is in the way"),
         (Ok(11 | 26), _) => (ErrorKind::Corrupt, Some(Code::LedgerCorrupt), "the file is no sound database"),
         (Ok(13), _) => (ErrorKind::Full, Some(Code::LedgerUnreachable), "the disk is full"),
-        (Ok(8 | 10 | 14 | 23), _) => {
-            (ErrorKind::Denied, Some(Code::LedgerUnreachable), "the database file cannot be opened for writing")
-        }
+        (Ok(8 | 10 | 14 | 23), _) => (
+            ErrorKind::Denied,
+            Some(Code::LedgerUnreachable),
+            "the database file cannot be opened for writing",
+        ),
         _ => (ErrorKind::Rejected, Some(Code::Internal), "the database refuses a statement"),
     }
 }

@@ -67,7 +67,9 @@ pub(crate) fn lock_file(database: &Path, job: &str, holder: &str) -> Result<Hold
             drop(file.read_to_string(&mut by));
             return Err(busy(job, &by));
         }
-        Err(TryLockError::Error(error)) => return Err(unreachable(shown(), "the lock file cannot be locked", error)),
+        Err(TryLockError::Error(error)) => {
+            return Err(unreachable(shown(), "the lock file cannot be locked", error));
+        }
     }
     let text = format!("process {} ({holder})\n", std::process::id());
     let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
@@ -83,7 +85,8 @@ pub(crate) async fn lock_session(url: &str, job: &str) -> Result<Hold, StoreErro
     let mut session = AnyConnection::connect(url).await.map_err(failed("open job"))?;
     let digest = Sha256::digest(format!("landfall job {job}").as_bytes());
     let number = digest.iter().take(8).fold(0_i64, |sum, b| (sum << 8) | i64::from(*b));
-    let taken: i64 = sqlx::query_scalar(ADVISE).bind(number).fetch_one(&mut session).await.map_err(failed("open job"))?;
+    let taken: i64 =
+        sqlx::query_scalar(ADVISE).bind(number).fetch_one(&mut session).await.map_err(failed("open job"))?;
     if taken == 1 {
         return Ok(Hold::Session(Box::new(session)));
     }

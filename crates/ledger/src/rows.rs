@@ -7,6 +7,7 @@ mod cells;
 mod digests;
 
 use jiff::Timestamp;
+use landfall_core::StoreError;
 use landfall_core::ledger::intake::{Applied, ROOT};
 use landfall_core::ledger::{CursorRow, EventRow, FolderRow, FoundRow};
 use landfall_core::proof::{Evidence, ProofKind, SourceLeg};
@@ -16,7 +17,6 @@ use landfall_core::store::{Entry, Holding};
 use landfall_core::words::{
     ByteSize, Cursor, Epoch, FileId, FolderId, ItemKey, RelPath, Revision, SourceId, Times, fold_hash,
 };
-use landfall_core::StoreError;
 use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
@@ -204,16 +204,40 @@ pub(crate) fn file_json(row: &FileRow, words: &Words) -> Value {
     let holding = row.holding.as_ref();
     let published = &row.entry.digests;
     json!([
-        row.id.0, row.source.0, row.folder.0, row.standing.number(), word(row.skip), row.state.number(),
-        word(row.reason), row.proven.map(|k| words.number(k.name())), row.leg.map(|l| words.number(l.name())),
-        row.via.map(|v| words.number(v.name())), row.attempts, i64::from(row.last), i64::from(row.intended),
-        signed(row.entry.size.0), row.seen, name_fold, fold, row.target, moments(row.not_before),
-        moment(row.changed_at), moments(row.unchanged_at), moments(row.hash_at), moments(row.bytes_at),
-        moments(row.entry.times.created), moments(row.entry.times.modified),
-        row.ours_size.map(|s| signed(s.0)), row.entry.key.as_str(), row.entry.name,
-        row.entry.revision.as_ref().map(|r| r.0.as_str()), row.dest_name,
-        (!row.comment.is_empty()).then(|| held(&row.comment)), hex(&digests::pack(published, None)),
-        hex(&digests::pack(&row.ours, Some(published))), holding.map(|h| h.item.as_str()),
+        row.id.0,
+        row.source.0,
+        row.folder.0,
+        row.standing.number(),
+        word(row.skip),
+        row.state.number(),
+        word(row.reason),
+        row.proven.map(|k| words.number(k.name())),
+        row.leg.map(|l| words.number(l.name())),
+        row.via.map(|v| words.number(v.name())),
+        row.attempts,
+        i64::from(row.last),
+        i64::from(row.intended),
+        signed(row.entry.size.0),
+        row.seen,
+        name_fold,
+        fold,
+        row.target,
+        moments(row.not_before),
+        moment(row.changed_at),
+        moments(row.unchanged_at),
+        moments(row.hash_at),
+        moments(row.bytes_at),
+        moments(row.entry.times.created),
+        moments(row.entry.times.modified),
+        row.ours_size.map(|s| signed(s.0)),
+        row.entry.key.as_str(),
+        row.entry.name,
+        row.entry.revision.as_ref().map(|r| r.0.as_str()),
+        row.dest_name,
+        (!row.comment.is_empty()).then(|| held(&row.comment)),
+        hex(&digests::pack(published, None)),
+        hex(&digests::pack(&row.ours, Some(published))),
+        holding.map(|h| h.item.as_str()),
         holding.and_then(|h| h.revision.as_ref()).map(|r| r.0.as_str()),
         holding.map(|h| signed(h.evidence.size.0)),
         hex(&holding.map(|h| digests::pack(&h.evidence.digests, Some(published))).unwrap_or_default()),
@@ -223,30 +247,60 @@ pub(crate) fn file_json(row: &FileRow, words: &Words) -> Value {
 /// One folder for [`PUT_FOLDERS`].
 pub(crate) fn folder_json(row: &FolderRow) -> Value {
     json!([
-        row.id.0, row.source.0, row.key.as_str(), row.parent.map(|p| p.0), row.name,
-        row.path.as_ref().map(RelPath::as_str), row.path.as_ref().map(|p| fold_hash(p.as_str())),
-        moments(row.times.created), moments(row.times.modified), row.child_count.map(signed),
-        row.standing.number(), row.target.as_ref().map(RelPath::as_str), 0,
-        row.dest_item.as_ref().map(ItemKey::as_str), i64::from(row.timed), row.seen,
+        row.id.0,
+        row.source.0,
+        row.key.as_str(),
+        row.parent.map(|p| p.0),
+        row.name,
+        row.path.as_ref().map(RelPath::as_str),
+        row.path.as_ref().map(|p| fold_hash(p.as_str())),
+        moments(row.times.created),
+        moments(row.times.modified),
+        row.child_count.map(signed),
+        row.standing.number(),
+        row.target.as_ref().map(RelPath::as_str),
+        0,
+        row.dest_item.as_ref().map(ItemKey::as_str),
+        i64::from(row.timed),
+        row.seen,
     ])
 }
 
 /// One found thing for [`PUT_FOUND`].
 pub(crate) fn found_json(row: &FoundRow, pass: i64) -> Value {
     json!([
-        row.item.as_str(), row.parent.as_ref().map_or(ROOT, ItemKey::as_str), fold_hash(&row.name), row.name,
-        i64::from(row.folder), signed(row.evidence.size.0), hex(&digests::pack(&row.evidence.digests, None)),
-        row.revision.as_ref().map(|r| r.0.as_str()), moments(row.times.created), moments(row.times.modified),
+        row.item.as_str(),
+        row.parent.as_ref().map_or(ROOT, ItemKey::as_str),
+        fold_hash(&row.name),
+        row.name,
+        i64::from(row.folder),
+        signed(row.evidence.size.0),
+        hex(&digests::pack(&row.evidence.digests, None)),
+        row.revision.as_ref().map(|r| r.0.as_str()),
+        moments(row.times.created),
+        moments(row.times.modified),
         pass,
     ])
 }
 
 /// One event for [`PUT_EVENTS`]; `number` counts from one.
-pub(crate) fn event_json(number: usize, file: FileId, applied: &Applied, at: Timestamp, words: &Words) -> Value {
+pub(crate) fn event_json(
+    number: usize,
+    file: FileId,
+    applied: &Applied,
+    at: Timestamp,
+    words: &Words,
+) -> Value {
     let (reason, comment) = applied.event.detail();
     json!([
-        number, file.0, words.number(applied.event.name()), applied.from.number(), applied.to.number(),
-        reason.map(|r| words.number(r.name())), (!comment.is_empty()).then(|| held(comment)), moment(at),
+        number,
+        file.0,
+        words.number(applied.event.name()),
+        applied.from.number(),
+        applied.to.number(),
+        reason.map(|r| words.number(r.name())),
+        (!comment.is_empty()).then(|| held(comment)),
+        moment(at),
     ])
 }
 
@@ -267,7 +321,8 @@ fn path(text: Option<String>) -> Result<Option<RelPath>, StoreError> {
 
 /// Reads a file from [`file_columns`].
 pub(crate) fn file_row(cells: &mut Cells<'_>, words: &Words) -> Result<FileRow, StoreError> {
-    let (id, source, folder) = (FileId(cells.number()?), SourceId(cells.number()?), FolderId(cells.number()?));
+    let (id, source, folder) =
+        (FileId(cells.number()?), SourceId(cells.number()?), FolderId(cells.number()?));
     let entry = entry(cells)?;
     let published = entry.digests.clone();
     let standing = standing(cells.number()?)?;

@@ -75,10 +75,16 @@ impl Seal {
         let mut body = body.to_vec();
         let opened = self
             .key()
-            .and_then(|key| key.open_in_place(Nonce::assume_unique_for_key(*nonce), bound(name), &mut body).ok())
+            .and_then(|key| {
+                key.open_in_place(Nonce::assume_unique_for_key(*nonce), bound(name), &mut body).ok()
+            })
             .and_then(|text| String::from_utf8(text.to_vec()).ok());
         if opened.is_none() {
-            tracing::warn!(job = name.job.0, kind = name.kind, "the key of the ledger's secrets is lost or another one");
+            tracing::warn!(
+                job = name.job.0,
+                kind = name.kind,
+                "the key of the ledger's secrets is lost or another one"
+            );
         }
         opened
     }

@@ -19,8 +19,8 @@ use jiff::Timestamp;
 use landfall_core::StoreError;
 use landfall_core::clock::Clock;
 use landfall_core::ledger::{
-    CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle, Ledger,
-    Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle,
+    Ledger, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
 use landfall_core::memo::{Memo, MemoKey, MemoValue};
 use landfall_core::row::FileRow;
@@ -115,7 +115,8 @@ impl Drop for SqlLedger {
 impl Memo for SqlLedger {
     async fn memo(&self, key: &MemoKey) -> Result<Option<String>, StoreError> {
         let (context, name) = (Arc::clone(&self.context), key.clone());
-        let kept = self.read(move |tx| Box::pin(async move { memos::read(tx, &context, &name).await })).await?;
+        let kept =
+            self.read(move |tx| Box::pin(async move { memos::read(tx, &context, &name).await })).await?;
         if kept == memos::Kept::Expired {
             self.forget(key).await?;
         }
@@ -124,7 +125,9 @@ impl Memo for SqlLedger {
 
     async fn remember(&self, key: &MemoKey, value: MemoValue) -> Result<(), StoreError> {
         let (context, key) = (Arc::clone(&self.context), key.clone());
-        self.writer.call(move |tx| Box::pin(async move { memos::write(tx, &context, &key, &value).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { memos::write(tx, &context, &key, &value).await }))
+            .await
     }
 
     async fn forget(&self, key: &MemoKey) -> Result<(), StoreError> {
@@ -132,18 +135,36 @@ impl Memo for SqlLedger {
         self.writer.call(move |tx| Box::pin(async move { memos::erase(tx, &key).await })).await
     }
 
-    async fn memos(&self, job: JobId, kind: &'static str, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    async fn memos(
+        &self,
+        job: JobId,
+        kind: &'static str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         let (context, after) = (Arc::clone(&self.context), after.to_owned());
-        self.read(move |tx| Box::pin(async move { memos::list(tx, &context, (job, kind), &after, limit).await })).await
+        self.read(move |tx| {
+            Box::pin(async move { memos::list(tx, &context, (job, kind), &after, limit).await })
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl Ledger for SqlLedger {
-    async fn open_job(&self, name: &str, identity: &str, holder: &str, at: Timestamp) -> Result<JobHandle, StoreError> {
+    async fn open_job(
+        &self,
+        name: &str,
+        identity: &str,
+        holder: &str,
+        at: Timestamp,
+    ) -> Result<JobHandle, StoreError> {
         let hold = self.take_lease(name, holder).await?;
         let (job, target, by) = (name.to_owned(), identity.to_owned(), holder.to_owned());
-        let opened = self.writer.call(move |tx| Box::pin(async move { jobs::open(tx, &job, &target, &by, at).await })).await;
+        let opened = self
+            .writer
+            .call(move |tx| Box::pin(async move { jobs::open(tx, &job, &target, &by, at).await }))
+            .await;
         match (&opened, hold) {
             (Ok(handle), Some(hold)) => {
                 self.leases().insert(name.to_owned(), Lease { hold, epoch: handle.epoch });
@@ -181,18 +202,33 @@ impl Ledger for SqlLedger {
         self.writer.call(move |tx| Box::pin(async move { jobs::begin_run(tx, &job, start).await })).await
     }
 
-    async fn end_run(&self, job: &JobHandle, run: RunId, at: Timestamp, summary: &str) -> Result<(), StoreError> {
+    async fn end_run(
+        &self,
+        job: &JobHandle,
+        run: RunId,
+        at: Timestamp,
+        summary: &str,
+    ) -> Result<(), StoreError> {
         let (job, summary) = (job.clone(), summary.to_owned());
-        self.writer.call(move |tx| Box::pin(async move { jobs::end_run(tx, &job, run, at, &summary).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { jobs::end_run(tx, &job, run, at, &summary).await }))
+            .await
     }
 
     async fn runs(&self, job: JobId, limit: usize) -> Result<Vec<RunRow>, StoreError> {
         self.read(move |tx| Box::pin(async move { jobs::runs(tx, job, limit).await })).await
     }
 
-    async fn open_source(&self, job: &JobHandle, label: &str, identity: &str) -> Result<SourceId, StoreError> {
+    async fn open_source(
+        &self,
+        job: &JobHandle,
+        label: &str,
+        identity: &str,
+    ) -> Result<SourceId, StoreError> {
         let (job, label, identity) = (job.clone(), label.to_owned(), identity.to_owned());
-        self.writer.call(move |tx| Box::pin(async move { jobs::open_source(tx, &job, &label, &identity).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { jobs::open_source(tx, &job, &label, &identity).await }))
+            .await
     }
 
     async fn sources(&self, job: JobId) -> Result<Vec<SourceRow>, StoreError> {
@@ -203,19 +239,30 @@ impl Ledger for SqlLedger {
         self.read(move |tx| Box::pin(async move { listing::cursor(tx, job, source).await })).await
     }
 
-    async fn begin_pass(&self, job: &JobHandle, source: SourceId, full: bool) -> Result<CursorRow, StoreError> {
+    async fn begin_pass(
+        &self,
+        job: &JobHandle,
+        source: SourceId,
+        full: bool,
+    ) -> Result<CursorRow, StoreError> {
         let job = job.clone();
-        self.writer.call(move |tx| Box::pin(async move { listing::begin_pass(tx, &job, source, full).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { listing::begin_pass(tx, &job, source, full).await }))
+            .await
     }
 
     async fn enrol(&self, job: &JobHandle, page: Enrolment) -> Result<EnrolTally, StoreError> {
         let (context, job) = (Arc::clone(&self.context), job.clone());
-        self.writer.call(move |tx| Box::pin(async move { listing::enrol(tx, &context, &job, page).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { listing::enrol(tx, &context, &job, page).await }))
+            .await
     }
 
     async fn settle_tree(&self, job: &JobHandle, source: SourceId, at: Timestamp) -> Result<u64, StoreError> {
         let (context, job) = (Arc::clone(&self.context), job.clone());
-        self.writer.call(move |tx| Box::pin(async move { settle::settle(tx, &context, &job, source, at).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { settle::settle(tx, &context, &job, source, at).await }))
+            .await
     }
 
     async fn folders(
@@ -226,7 +273,8 @@ impl Ledger for SqlLedger {
         limit: usize,
     ) -> Result<Vec<FolderRow>, StoreError> {
         let after = after.cloned();
-        self.read(move |tx| Box::pin(async move { reading::folders(tx, (job, source), after, limit).await })).await
+        self.read(move |tx| Box::pin(async move { reading::folders(tx, (job, source), after, limit).await }))
+            .await
     }
 
     async fn folder(&self, job: JobId, folder: FolderId) -> Result<Option<FolderRow>, StoreError> {
@@ -235,17 +283,29 @@ impl Ledger for SqlLedger {
 
     async fn place_folders(&self, job: &JobHandle, places: Vec<FolderPlacement>) -> Result<(), StoreError> {
         let job = job.clone();
-        self.writer.call(move |tx| Box::pin(async move { moving::place_folders(tx, &job, places).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { moving::place_folders(tx, &job, places).await }))
+            .await
     }
 
     async fn place(&self, job: &JobHandle, places: Vec<Placement>) -> Result<(), StoreError> {
         let (context, job) = (Arc::clone(&self.context), job.clone());
-        self.writer.call(move |tx| Box::pin(async move { moving::place(tx, &context, &job, places).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { moving::place(tx, &context, &job, places).await }))
+            .await
     }
 
-    async fn collisions(&self, job: JobId, after: (i64, FileId), limit: usize) -> Result<Vec<FileRow>, StoreError> {
+    async fn collisions(
+        &self,
+        job: JobId,
+        after: (i64, FileId),
+        limit: usize,
+    ) -> Result<Vec<FileRow>, StoreError> {
         let context = Arc::clone(&self.context);
-        self.read(move |tx| Box::pin(async move { reading::collisions(tx, &context, job, after, limit).await })).await
+        self.read(move |tx| {
+            Box::pin(async move { reading::collisions(tx, &context, job, after, limit).await })
+        })
+        .await
     }
 
     async fn child_tally(
@@ -258,15 +318,31 @@ impl Ledger for SqlLedger {
         self.read(move |tx| Box::pin(async move { reading::child_tally(tx, job, source, &key).await })).await
     }
 
-    async fn unknown_keys(&self, job: JobId, source: SourceId, keys: &[ItemKey]) -> Result<Vec<ItemKey>, StoreError> {
+    async fn unknown_keys(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<ItemKey>, StoreError> {
         let list = bulk_of(keys.iter().map(ItemKey::as_str));
-        let known = self.read(move |tx| Box::pin(async move { reading::known(tx, job, source, &list).await })).await?;
+        let known = self
+            .read(move |tx| Box::pin(async move { reading::known(tx, job, source, &list).await }))
+            .await?;
         Ok(keys.iter().filter(|key| !known.contains(key.as_str())).cloned().collect())
     }
 
-    async fn scan(&self, job: JobId, filter: &FileFilter, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError> {
+    async fn scan(
+        &self,
+        job: JobId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<FileRow>, StoreError> {
         let (context, filter) = (Arc::clone(&self.context), filter.clone());
-        self.read(move |tx| Box::pin(async move { reading::scan(tx, &context, job, &filter, after, limit).await })).await
+        self.read(move |tx| {
+            Box::pin(async move { reading::scan(tx, &context, job, &filter, after, limit).await })
+        })
+        .await
     }
 
     async fn find_path(&self, job: JobId, path: &RelPath) -> Result<Vec<FileRow>, StoreError> {
@@ -276,17 +352,28 @@ impl Ledger for SqlLedger {
 
     async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError> {
         let (context, job) = (Arc::clone(&self.context), job.clone());
-        self.writer.call(move |tx| Box::pin(async move { moving::record(tx, &context, &job, records).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { moving::record(tx, &context, &job, records).await }))
+            .await
     }
 
-    async fn bind_folder(&self, job: &JobHandle, folder: FolderId, item: Option<ItemKey>) -> Result<(), StoreError> {
+    async fn bind_folder(
+        &self,
+        job: &JobHandle,
+        folder: FolderId,
+        item: Option<ItemKey>,
+    ) -> Result<(), StoreError> {
         let job = job.clone();
-        self.writer.call(move |tx| Box::pin(async move { moving::bind_folder(tx, &job, folder, item).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { moving::bind_folder(tx, &job, folder, item).await }))
+            .await
     }
 
     async fn folder_timed(&self, job: &JobHandle, folder: FolderId) -> Result<(), StoreError> {
         let job = job.clone();
-        self.writer.call(move |tx| Box::pin(async move { moving::folder_timed(tx, &job, folder).await })).await
+        self.writer
+            .call(move |tx| Box::pin(async move { moving::folder_timed(tx, &job, folder).await }))
+            .await
     }
 
     async fn open_tree(&self, identity: &str) -> Result<TreeId, StoreError> {
@@ -295,7 +382,8 @@ impl Ledger for SqlLedger {
     }
 
     async fn tree_cursor(&self, tree: TreeId) -> Result<CursorRow, StoreError> {
-        self.read(move |tx| Box::pin(async move { Ok(found::cursor(tx, tree).await?.unwrap_or_default()) })).await
+        self.read(move |tx| Box::pin(async move { Ok(found::cursor(tx, tree).await?.unwrap_or_default()) }))
+            .await
     }
 
     async fn begin_tree_pass(&self, tree: TreeId, full: bool) -> Result<CursorRow, StoreError> {
@@ -310,7 +398,12 @@ impl Ledger for SqlLedger {
         self.writer.call(move |tx| Box::pin(async move { found::settle(tx, tree).await })).await
     }
 
-    async fn found_child(&self, tree: TreeId, parent: Option<&ItemKey>, fold: i64) -> Result<Vec<FoundRow>, StoreError> {
+    async fn found_child(
+        &self,
+        tree: TreeId,
+        parent: Option<&ItemKey>,
+        fold: i64,
+    ) -> Result<Vec<FoundRow>, StoreError> {
         let parent = parent.cloned();
         self.read(move |tx| Box::pin(async move { found::children(tx, tree, parent, fold).await })).await
     }
@@ -330,7 +423,10 @@ impl Ledger for SqlLedger {
     ) -> Result<Vec<(FileRow, FoundRow)>, StoreError> {
         let (context, filter) = (Arc::clone(&self.context), filter.clone());
         let range = (after, limit);
-        self.read(move |tx| Box::pin(async move { reading::matches(tx, &context, (job, tree), &filter, range).await })).await
+        self.read(move |tx| {
+            Box::pin(async move { reading::matches(tx, &context, (job, tree), &filter, range).await })
+        })
+        .await
     }
 
     async fn tally(&self, job: JobId, source: Option<SourceId>) -> Result<Tally, StoreError> {
@@ -340,7 +436,8 @@ impl Ledger for SqlLedger {
 
     async fn events(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         let context = Arc::clone(&self.context);
-        self.read(move |tx| Box::pin(async move { reading::events(tx, &context, job, after, limit).await })).await
+        self.read(move |tx| Box::pin(async move { reading::events(tx, &context, job, after, limit).await }))
+            .await
     }
 
     async fn holds(&self, job: JobId, epoch: Epoch) -> Result<bool, StoreError> {

@@ -5,17 +5,31 @@
 
 use std::collections::HashMap;
 
+use landfall_core::StoreError;
 use landfall_core::proof::{ProofKind, SourceLeg};
 use landfall_core::state::{Reason, Via};
-use landfall_core::StoreError;
 use sqlx::{AnyConnection, Row};
 
 use crate::error::{corrupt, failed};
 
 /// Names of the events, as [`landfall_core::state::Event::name`] gives them.
 const EVENTS: [&str; 16] = [
-    "Spooled", "Present", "SpoolLost", "Proven", "Vanished", "Displaced", "Failed", "Lapsed", "Superseded",
-    "Renamed", "Gone", "Retried", "Intended", "Deferred", "Noted", "Checked",
+    "Spooled",
+    "Present",
+    "SpoolLost",
+    "Proven",
+    "Vanished",
+    "Displaced",
+    "Failed",
+    "Lapsed",
+    "Superseded",
+    "Renamed",
+    "Gone",
+    "Retried",
+    "Intended",
+    "Deferred",
+    "Noted",
+    "Checked",
 ];
 
 const READ: &str = "SELECT id, text FROM word ORDER BY id";
@@ -62,11 +76,18 @@ impl Words {
 
     /// The word of a number.
     pub(crate) fn text(&self, number: i64) -> Result<&str, StoreError> {
-        self.texts.get(&number).map(String::as_str).ok_or_else(|| corrupt(format!("word {number} is unknown")))
+        self.texts
+            .get(&number)
+            .map(String::as_str)
+            .ok_or_else(|| corrupt(format!("word {number} is unknown")))
     }
 
     /// Reads a word of one list from a column that may be empty.
-    pub(crate) fn read<T>(&self, number: Option<i64>, parse: fn(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+    pub(crate) fn read<T>(
+        &self,
+        number: Option<i64>,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
         let Some(number) = number else { return Ok(None) };
         let text = self.text(number)?;
         parse(text).map(Some).ok_or_else(|| corrupt(format!("the word {text:?} is none of its list")))

@@ -5,6 +5,7 @@
 //! root (unfinished uploads, replaced files), which no listing shows. It knows no ledger and no digest:
 //! proofs read back. The second implementation of the seams, there to keep them honest.
 
+mod children;
 mod destination;
 mod errors;
 mod names;

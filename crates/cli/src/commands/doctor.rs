@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, DestinationPlace, JobConfig, SourcePlace};
 use crate::error::{CommandError, Exit};
-use crate::machine;
+use crate::{machine, ui};
 use crate::wiring::{Context, Graphs, destination_drive, source_drive};
 
 /// A difference of clocks from which on signed assertions and tokens begin to fail, in seconds.
@@ -53,7 +53,7 @@ struct Chart<'a> {
 
 impl Chart<'_> {
     fn note(&mut self, check: &str, finding: Finding) {
-        let name = t!(&format!("doctor.{check}"));
+        let name = ui::word(&format!("doctor.{check}"));
         let screen = &self.context.screen;
         let (state, text, next) = match finding {
             Finding::Fine(text) => ("ok", text, None),
@@ -64,7 +64,7 @@ impl Chart<'_> {
                 ("wrong", format!("[{}] {}: {}", error.code, error.title(), error.detail), Some(error.remedy()))
             }
         };
-        screen.line(format!("{:<8} {name}: {text}", t!(&format!("doctor.state.{state}"))));
+        screen.line(format!("{:<8} {name}: {text}", ui::word(&format!("doctor.state.{state}"))));
         if let Some(next) = &next {
             screen.line(format!("{:<8} {} {next}", "", t!("error.next")));
         }

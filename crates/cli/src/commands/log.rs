@@ -16,7 +16,7 @@ use crate::args::{Log, LogExport, LogImport, LogRotate};
 use crate::config::Config;
 use crate::error::{CommandError, Exit};
 use crate::machine;
-use crate::ui::count;
+use crate::ui::{self, count};
 use crate::wiring::{Context, make_state_folder, upload_log};
 
 /// Notices of one kind that are shown; `--json` has the first thousand.
@@ -175,7 +175,7 @@ fn show(context: &Context, args: &LogImport, imported: &Imported) {
         unchanged = count(imported.unchanged)
     ));
     for (name, list) in lists.into_iter().filter(|(_, list)| list.total() > 0) {
-        screen.line(format!("{}: {}", t!(&format!("log.{name}")), count(list.total())));
+        screen.line(format!("{}: {}", ui::word(&format!("log.{name}")), count(list.total())));
         for text in list.first().iter().take(SHOWN) {
             screen.line(format!("  {text}"));
         }

@@ -74,7 +74,7 @@ fn show(context: &Context, session: &Session, plan: &PlanReport) {
     row("plan.time", time.map_or_else(|| t!("plan.unlimited").into_owned(), span));
     screen.line(cells.to_string());
     for (reason, n) in &plan.skipped {
-        screen.line(format!("{}  {}: {}", count(*n), reason, t!(&format!("reason.{reason}"))));
+        screen.line(format!("{}  {}: {}", count(*n), reason, ui::word(&format!("reason.{reason}"))));
     }
     for unlandable in plan.unlandable_first.iter().take(SHOWN) {
         screen.line(format!("{}  {}: {}", unlandable.path, unlandable.reason, unlandable.comment));

@@ -4,9 +4,10 @@
 //! commands after it need nothing else. It refuses to overwrite a configuration of somebody else.
 
 use std::path::Path;
+use std::time::Duration;
 
 use landfall_core::Code;
-use landfall_sim::{Config, Quota};
+use landfall_sim::{Config, Quota, Served};
 use serde_json::Value;
 
 use crate::args::Sim;
@@ -33,10 +34,7 @@ pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandEr
         .serve(args.listen)
         .await
         .map_err(|error| CommandError::new(Code::BadArgument, format!("listen on {}: {error}", args.listen)))?;
-    let mut ready: Value = serde_json::from_str(&served.ready_json()).unwrap_or_default();
-    if let Some(env) = ready.get_mut("env").and_then(Value::as_object_mut) {
-        env.insert("LANDFALL_QUOTA".to_owned(), Value::String(quota(args)));
-    }
+    let ready = ready(&served, args.quota, args.quota_window);
     if let Some(config) = &context.global.config {
         write(config, &sim, &ready)?;
     }
@@ -49,7 +47,7 @@ pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandEr
 }
 
 /// What the simulator is told.
-pub(crate) fn settings(args: &Sim) -> Config {
+fn settings(args: &Sim) -> Config {
     Config {
         seed: args.seed,
         scenario: args.scenario,
@@ -64,12 +62,17 @@ pub(crate) fn settings(args: &Sim) -> Config {
     }
 }
 
-/// The quota as `LANDFALL_QUOTA` says it.
-fn quota(args: &Sim) -> String {
-    match args.quota {
+/// The line that says where everything is, our own variable for the quota included.
+pub(super) fn ready(served: &Served, quota: Quota, window: Duration) -> Value {
+    let mut ready: Value = serde_json::from_str(&served.ready_json()).unwrap_or_default();
+    let words = match quota {
         Quota::None => "none".to_owned(),
-        Quota::SmallTenant => format!("{SMALL_TENANT}/{}ms", args.quota_window.as_millis()),
+        Quota::SmallTenant => format!("{SMALL_TENANT}/{}ms", window.as_millis()),
+    };
+    if let Some(env) = ready.get_mut("env").and_then(Value::as_object_mut) {
+        env.insert("LANDFALL_QUOTA".to_owned(), Value::String(words));
     }
+    ready
 }
 
 fn refuse_foreign(path: &Path) -> Result<(), CommandError> {
@@ -84,7 +87,8 @@ fn refuse_foreign(path: &Path) -> Result<(), CommandError> {
     }
 }
 
-fn write(config: &Path, sim: &landfall_sim::Sim, ready: &Value) -> Result<(), CommandError> {
+/// Writes the configuration, the `.env` beside it, and the scenario's side files.
+pub(super) fn write(config: &Path, sim: &landfall_sim::Sim, ready: &Value) -> Result<(), CommandError> {
     let folder = config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
     let mut env = format!("{MARK}\n");

@@ -66,7 +66,7 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
     let mut any = false;
     for ((state, reason), number) in tally.reasons.iter().filter(|((state, _), _)| *state != State::Success) {
         any = true;
-        open.row(&[state.name().to_owned(), format!("{reason}: {}", t!(&format!("reason.{reason}"))), count(*number)]);
+        open.row(&[state.name().to_owned(), format!("{reason}: {}", ui::word(&format!("reason.{reason}"))), count(*number)]);
     }
     if any {
         screen.line(open.to_string());

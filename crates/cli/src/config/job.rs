@@ -101,7 +101,7 @@ enum DestinationKind {
 /// The way of the bytes.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Way {
+enum Way {
     /// In passing.
     Stream,
     /// Through the spool.
@@ -203,8 +203,6 @@ pub(crate) struct JobConfig {
     pub(crate) source_credentials: Option<String>,
     /// The credentials of the destination.
     pub(crate) destination_credentials: Option<String>,
-    /// Patterns to take.
-    pub(crate) include: Vec<String>,
     /// What the user wants, filters included.
     pub(crate) policy: Policy,
     /// Where the spool lies.
@@ -241,7 +239,6 @@ pub(super) fn check(name: &str, part: &Spanned<JobPart>, config: &Config) -> Res
         path,
         source_credentials: credentials(&job.source.get_ref().credentials)?,
         destination_credentials: credentials(&job.destination.get_ref().credentials)?,
-        include: job.include.0.get_ref().clone(),
         policy: policy(job, config)?,
         spool,
     })

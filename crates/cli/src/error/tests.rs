@@ -1,5 +1,7 @@
 use landfall_core::state::Reason;
 
+use rust_i18n::t;
+
 use super::*;
 
 const ERRORS: &str = include_str!("../../../../docs/errors.md");

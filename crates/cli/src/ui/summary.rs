@@ -126,7 +126,7 @@ impl RunSummary {
             .proven_by
             .iter()
             .filter(|(_, n)| **n > 0)
-            .map(|(kind, n)| format!("{} {}", t!(&format!("proof.{kind}")), count(*n)))
+            .map(|(kind, n)| format!("{} {}", super::word(&format!("proof.{kind}")), count(*n)))
             .collect();
         if !proofs.is_empty() {
             screen.line(t!("summary.proofs", list = proofs.join(", ")));

@@ -13,7 +13,7 @@ impl Cells {
     /// A table with headings; all columns but the first `texts` hold numbers.
     pub(crate) fn new(headings: &[String], texts: usize) -> Self {
         let mut table = Table::new();
-        table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(headings);
         for column in table.column_iter_mut().skip(texts) {
             column.set_cell_alignment(CellAlignment::Right);

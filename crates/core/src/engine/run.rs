@@ -6,6 +6,7 @@ use crate::engine::mover::{Mode, Mover};
 use crate::engine::{CrawlReport, Engine, Filters, Job, MoveOptions};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, Record, Tally};
+use crate::memo::MemoKey;
 use crate::row::Standing;
 use crate::state::{Event, State};
 use crate::words::FileId;
@@ -88,7 +89,7 @@ impl Engine {
         options: &RunOptions,
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
-        self.sweep_spool(job).await?;
+        self.sweep(job).await?;
         match options.stage {
             Stage::All | Stage::Download => {
                 report.crawl = self.crawl(job, options.full).await?;
@@ -118,20 +119,43 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes spool files that no row waits for: left by a kill between a proof and the removal.
-    async fn sweep_spool(&self, job: &Job) -> Result<(), StoreError> {
+    /// Clears away what a kill between a proof and its tidying left: spool files, sessions, hash states.
+    async fn sweep(&self, job: &Job) -> Result<(), StoreError> {
         for shard in 0..=u8::MAX {
             for id in self.spool.lying(shard).await? {
-                let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
-                let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
-                let row = rows.first().filter(|row| row.id == id);
-                let needed = row.is_some_and(|r| r.state != State::Success && r.standing != Standing::Gone);
-                if !needed {
+                if !self.is_under_way(job, id).await? {
                     self.spool.remove(id).await?;
                 }
             }
         }
+        for kind in ["session", "hash", "contradiction"] {
+            let mut after = String::new();
+            loop {
+                let keys = self.ledger.memos(job.handle.id, kind, &after, BATCH).await?;
+                let Some(last) = keys.last() else { break };
+                after.clone_from(last);
+                for key in keys {
+                    let Ok(id) = key.parse().map(FileId) else { continue };
+                    if self.is_under_way(job, id).await? {
+                        continue;
+                    }
+                    let memo = MemoKey::new(job.handle.id, kind, key);
+                    match kind {
+                        "session" => job.destination.abandon(&memo).await?,
+                        _ => self.ledger.forget(&memo).await?,
+                    }
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// True for a file that may still need what was kept for it.
+    async fn is_under_way(&self, job: &Job, id: FileId) -> Result<bool, StoreError> {
+        let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
+        let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
+        let row = rows.first().filter(|row| row.id == id);
+        Ok(row.is_some_and(|r| r.state != State::Success && r.standing != Standing::Gone))
     }
 
     async fn unproven(&self, job: &Job) -> Result<bool, StoreError> {

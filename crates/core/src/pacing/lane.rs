@@ -50,6 +50,8 @@ pub(super) struct State {
     strikes: u32,
     throttled: u64,
     held: i64,
+    /// The hold that was written down last.
+    pub(super) kept_hold: i64,
 }
 
 /// What the head of the queue is to do next.
@@ -57,6 +59,7 @@ enum Step {
     Admitted(i64),
     Slot,
     Until(i64),
+    KeepHold(i64),
     Reserve,
 }
 
@@ -95,6 +98,7 @@ impl Lane {
                 strikes: 0,
                 throttled: 0,
                 held: 0,
+                kept_hold: 0,
             }),
             keeper: Mutex::new(None),
         })
@@ -114,6 +118,7 @@ impl Lane {
                 }
                 Step::Slot => self.changed.notified().await,
                 Step::Until(at) => self.until(at).await,
+                Step::KeepHold(at) => self.keep_hold(at).await,
                 Step::Reserve => self.reserve(&cost).await,
             }
         }
@@ -129,7 +134,11 @@ impl Lane {
         let mut state = self.state();
         let now = self.now();
         if now < state.not_before {
-            return Step::Until(state.not_before);
+            // A hold outlives a kill: whoever waits for it first writes it down.
+            return match keeps && state.kept_hold < state.not_before {
+                true => Step::KeepHold(state.not_before),
+                false => Step::Until(state.not_before),
+            };
         }
         if state.in_flight >= state.limit {
             return Step::Slot;
@@ -281,6 +290,12 @@ impl State {
             self.limit = (self.limit / 2).max(1);
             self.learn(now, cost);
         }
+    }
+
+    /// Takes over a hold from before a restart.
+    pub(super) fn restore_hold(&mut self, until: i64) {
+        self.not_before = self.not_before.max(until);
+        self.kept_hold = self.not_before;
     }
 
     fn hold(&mut self, now: i64, wait: i64) {

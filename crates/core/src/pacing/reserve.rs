@@ -16,6 +16,8 @@ use crate::words::JobId;
 
 /// The memo's kind.
 const KIND: &str = "window";
+/// The memo's key of the hold, beside those of the quotas.
+const HOLD: &str = "hold";
 
 /// Where the lane writes its slices.
 #[derive(Clone)]
@@ -76,8 +78,28 @@ impl Lane {
                 window.restore(now, grains);
             }
         }
+        if let Some(text) = memo.memo(&self.memo_key(job, HOLD)).await?
+            && let Ok(until) = text.parse::<i64>()
+        {
+            let wait = until.saturating_sub(self.clock.now().as_millisecond());
+            self.state().restore_hold(self.now().saturating_add(wait));
+        }
         *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(Keeper { memo, job });
         Ok(())
+    }
+
+    /// Writes down until when everything waits, so that a restart waits too.
+    pub(super) async fn keep_hold(&self, at: i64) {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(keeper) = keeper else { return };
+        let wait = Duration::from_millis(u64::try_from(at - self.now()).unwrap_or(0));
+        let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        let text = until.as_millisecond().to_string();
+        let value = MemoValue { text, secret: false, expires: Some(until) };
+        if let Err(error) = keeper.memo.remember(&self.memo_key(keeper.job, HOLD), value).await {
+            tracing::warn!(lane = %self.name, error = %error.chain(), "a hold could not be kept over a restart");
+        }
+        self.state().kept_hold = at;
     }
 
     fn memo_key(&self, job: JobId, quota: &str) -> MemoKey {

@@ -9,7 +9,6 @@ use sqlx::any::AnyRow;
 use crate::error::{corrupt, failed};
 
 /// A row and the next column to be read of it.
-#[derive(Debug)]
 pub(crate) struct Cells<'r> {
     row: &'r AnyRow,
     next: usize,

@@ -39,7 +39,8 @@ pub(super) fn unpack(packed: Option<&[u8]>, published: Option<&Digests>) -> Resu
             rest = tail;
             published.and_then(|p| p.get(algo)).cloned()
         } else {
-            let (bytes, after) = tail.split_at_checked(length).ok_or_else(|| corrupt("a digest is cut short"))?;
+            let (bytes, after) =
+                tail.split_at_checked(length).ok_or_else(|| corrupt("a digest is cut short"))?;
             rest = after;
             Digest::new(algo, bytes)
         };

@@ -146,7 +146,11 @@ fn run_row(row: &AnyRow) -> Result<RunRow, StoreError> {
     })
 }
 
-pub(super) async fn begin_run(tx: &mut AnyConnection, job: &JobHandle, start: RunStart) -> Result<RunRow, StoreError> {
+pub(super) async fn begin_run(
+    tx: &mut AnyConnection,
+    job: &JobHandle,
+    start: RunStart,
+) -> Result<RunRow, StoreError> {
     fence(tx, job).await?;
     let newest = sqlx::query(NEWEST_RUN).bind(job.id.0).bind(start.command.as_str());
     let newest = newest.fetch_optional(&mut *tx).await.map_err(failed("begin run"))?;
@@ -155,7 +159,8 @@ pub(super) async fn begin_run(tx: &mut AnyConnection, job: &JobHandle, start: Ru
         sqlx::query(RESUME_RUN).bind(run.id.0).execute(tx).await.map_err(failed("begin run"))?;
         return Ok(RunRow { resumed: true, ..run });
     }
-    let begin = sqlx::query_scalar(BEGIN_RUN).bind(job.id.0).bind(start.command.as_str()).bind(moment(start.at));
+    let begin =
+        sqlx::query_scalar(BEGIN_RUN).bind(job.id.0).bind(start.command.as_str()).bind(moment(start.at));
     let id = RunId(begin.fetch_one(tx).await.map_err(failed("begin run"))?);
     let (command, started) = (start.command, start.at);
     Ok(RunRow { id, command, started, ended: None, resumed: false, summary: String::new() })
@@ -174,8 +179,13 @@ pub(super) async fn end_run(
     if done.rows_affected() == 0 { Err(missing("end run", run.to_string())) } else { Ok(()) }
 }
 
-pub(super) async fn runs(tx: &mut AnyConnection, job: JobId, limit: usize) -> Result<Vec<RunRow>, StoreError> {
-    let rows = sqlx::query(RUNS).bind(job.0).bind(bound(limit)).fetch_all(tx).await.map_err(failed("read runs"))?;
+pub(super) async fn runs(
+    tx: &mut AnyConnection,
+    job: JobId,
+    limit: usize,
+) -> Result<Vec<RunRow>, StoreError> {
+    let rows =
+        sqlx::query(RUNS).bind(job.0).bind(bound(limit)).fetch_all(tx).await.map_err(failed("read runs"))?;
     rows.iter().map(run_row).collect()
 }
 
@@ -219,7 +229,11 @@ pub(super) async fn sources(tx: &mut AnyConnection, job: JobId) -> Result<Vec<So
     let source = |row: &AnyRow| {
         let mut cells = Cells::of(row);
         let id = SourceId(cells.number()?);
-        Ok(SourceRow { id, label: cells.text()?.unwrap_or_default(), identity: cells.text()?.unwrap_or_default() })
+        Ok(SourceRow {
+            id,
+            label: cells.text()?.unwrap_or_default(),
+            identity: cells.text()?.unwrap_or_default(),
+        })
     };
     rows.iter().map(source).collect()
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_core::ErrorKind;
 use landfall_core::StoreError;
 use landfall_core::ledger::intake::{self, Applied};
 use landfall_core::ledger::{CursorRow, EnrolTally, Enrolment, FolderRow, JobHandle};
@@ -12,7 +13,6 @@ use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Event, Reason};
 use landfall_core::store::{Entry, Listed, ListedFolder};
 use landfall_core::words::{FolderId, ItemKey, JobId, SourceId, Times};
-use landfall_core::ErrorKind;
 use serde_json::Value;
 use sqlx::AnyConnection;
 
@@ -20,8 +20,8 @@ use super::Context;
 use super::jobs::{Counters, fence};
 use crate::error::{failed, missing};
 use crate::rows::{
-    Cells, PUT_EVENTS, PUT_FILES, PUT_FOLDERS, bulk, bulk_of, cursor_row, event_json, file_columns, file_json, file_row,
-    folder_columns, folder_json, folder_row,
+    Cells, PUT_EVENTS, PUT_FILES, PUT_FOLDERS, bulk, bulk_of, cursor_row, event_json, file_columns,
+    file_json, file_row, folder_columns, folder_json, folder_row,
 };
 
 const CURSOR: &str = "SELECT cursor, pass, whole, complete FROM source WHERE id = $2 AND job = $1";
@@ -44,8 +44,17 @@ const FOLDERS_BY_KEY: &str = concat!(
 const SEEN: &str = "
 UPDATE file SET seen = $1 WHERE id IN (SELECT CAST(e.value ->> 0 AS BIGINT) FROM json_each($2) AS e)";
 
-pub(super) async fn cursor(tx: &mut AnyConnection, job: JobId, source: SourceId) -> Result<CursorRow, StoreError> {
-    let row = sqlx::query(CURSOR).bind(job.0).bind(source.0).fetch_optional(tx).await.map_err(failed("read cursor"))?;
+pub(super) async fn cursor(
+    tx: &mut AnyConnection,
+    job: JobId,
+    source: SourceId,
+) -> Result<CursorRow, StoreError> {
+    let row = sqlx::query(CURSOR)
+        .bind(job.0)
+        .bind(source.0)
+        .fetch_optional(tx)
+        .await
+        .map_err(failed("read cursor"))?;
     row.map_or_else(|| Ok(CursorRow::default()), |row| cursor_row(&mut Cells::of(&row)))
 }
 
@@ -68,7 +77,8 @@ pub(super) async fn root(
     job: &JobHandle,
     source: SourceId,
 ) -> Result<(FolderId, CursorRow), StoreError> {
-    let row = sqlx::query(ROOT).bind(job.id.0).bind(source.0).fetch_optional(tx).await.map_err(failed("enrol"))?;
+    let row =
+        sqlx::query(ROOT).bind(job.id.0).bind(source.0).fetch_optional(tx).await.map_err(failed("enrol"))?;
     let row = row.ok_or_else(|| missing("open source", source.to_string()))?;
     let mut cells = Cells::of(&row);
     Ok((FolderId(cells.number()?), cursor_row(&mut cells)?))
@@ -131,7 +141,8 @@ async fn files_by_key(
     items: &[Listed],
 ) -> Result<BTreeMap<ItemKey, FileRow>, StoreError> {
     let keys = bulk_of(items.iter().map(|item| intake::key_of(item).as_str()));
-    let rows = sqlx::query(FILES_BY_KEY).bind(source.0).bind(keys).fetch_all(tx).await.map_err(failed("enrol"))?;
+    let rows =
+        sqlx::query(FILES_BY_KEY).bind(source.0).bind(keys).fetch_all(tx).await.map_err(failed("enrol"))?;
     let row = |row| file_row(&mut Cells::of(row), &context.words).map(|file| (file.entry.key.clone(), file));
     rows.iter().map(row).collect()
 }
@@ -149,7 +160,8 @@ async fn folders_by_key(
     let mut keys: BTreeSet<ItemKey> = items.iter().filter_map(parent).collect();
     keys.extend(items.iter().map(|item| intake::key_of(item).clone()));
     let keys = bulk_of(keys.into_iter().map(|key| key.0));
-    let rows = sqlx::query(FOLDERS_BY_KEY).bind(source.0).bind(keys).fetch_all(tx).await.map_err(failed("enrol"))?;
+    let rows =
+        sqlx::query(FOLDERS_BY_KEY).bind(source.0).bind(keys).fetch_all(tx).await.map_err(failed("enrol"))?;
     let row = |row| folder_row(&mut Cells::of(row)).map(|folder| (folder.key.clone(), folder));
     rows.iter().map(row).collect()
 }
@@ -273,7 +285,12 @@ impl Taking {
         self.events.push(event_json(number, row.id, &applied, self.at, &context.words));
     }
 
-    async fn write(mut self, tx: &mut AnyConnection, context: &Context, job: &JobHandle) -> Result<EnrolTally, StoreError> {
+    async fn write(
+        mut self,
+        tx: &mut AnyConnection,
+        context: &Context,
+        job: &JobHandle,
+    ) -> Result<EnrolTally, StoreError> {
         let folders: Vec<Value> =
             self.folders_changed.iter().filter_map(|key| self.folders.get(key)).map(folder_json).collect();
         put(tx, PUT_FOLDERS, folders).await?;

@@ -40,7 +40,8 @@ WHERE d.source = $1 AND d.path IS DISTINCT FROM r.path";
 const RENAMED_EVENTS: &str = "
 INSERT INTO event (job, seq, file, name, before, after, comment, at, epoch)
 SELECT $1, $2 + ROW_NUMBER() OVER (ORDER BY f.id), f.id, $3, f.state, f.state,
-    CASE WHEN m.before IS NULL OR m.before = '' THEN f.name ELSE m.before || '/' || f.name END, $4, $5
+    CASE WHEN m.before IS NULL OR m.before = '' OR f.name IN ('', '.', '..') OR f.name LIKE '%/%' THEN f.name
+        ELSE m.before || '/' || f.name END, $4, $5
 FROM moved AS m CROSS JOIN file AS f WHERE f.folder = m.folder AND f.standing = 1";
 const UNSETTLE: &str = "
 UPDATE file SET standing = 0, skip = NULL, changed_at = CASE WHEN standing = 1 THEN $1 ELSE changed_at END
@@ -115,7 +116,11 @@ async fn sweep(
 }
 
 /// Makes the files of moved folders unsettled; those that took part are told of the move.
-async fn tell_moved(tx: &mut AnyConnection, stamp: &Stamp<'_>, counters: &mut Counters) -> Result<(), StoreError> {
+async fn tell_moved(
+    tx: &mut AnyConnection,
+    stamp: &Stamp<'_>,
+    counters: &mut Counters,
+) -> Result<(), StoreError> {
     let tell = sqlx::query(RENAMED_EVENTS).bind(stamp.job.id.0).bind(counters.seq);
     let tell = tell.bind(stamp.context.words.number("Renamed")).bind(stamp.at).bind(stamp.job.epoch.0);
     let told = tell.execute(&mut *tx).await.map_err(failed("settle"))?.rows_affected();

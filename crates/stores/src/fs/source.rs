@@ -1,7 +1,5 @@
 //! A folder that files come from.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{self, ErrorKind as Io};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,15 +12,12 @@ use landfall_core::state::Reason;
 use landfall_core::store::{Entry, Listed, Listing, Opening, Source, SourceCaps};
 use landfall_core::transport::Body;
 use landfall_core::words::{Cursor, ItemKey};
-use landfall_core::{ByteSize, Code, ErrorKind, RelPath, StoreError};
+use landfall_core::{ByteSize, Code, ErrorKind, StoreError};
 
+use super::children::{Reading, Readings};
 use super::errors::{Side, blocking, named};
-use super::names::is_ours;
-use super::place::{below, body, entry, folder, look, open_plain, path_of, revision};
-use super::walk::{FsListing, hostile, listed, ours};
-
-/// Children a page of the second enumeration. Each page reads the folder's names again, so it is large.
-const CHILDREN: usize = 20_000;
+use super::place::{body, entry, look, open_plain, path_of, revision};
+use super::walk::FsListing;
 
 /// A folder as source. It publishes no digests and lists in full each time.
 #[derive(Debug)]
@@ -31,6 +26,7 @@ pub struct FsSource {
     identity: String,
     subject: String,
     caps: SourceCaps,
+    readings: Readings,
 }
 
 impl FsSource {
@@ -56,6 +52,7 @@ impl FsSource {
             identity: format!("fs:{}", path.display()),
             subject,
             caps: SourceCaps { prepare_batch: 1, ..SourceCaps::default() },
+            readings: Readings::default(),
         })
     }
 
@@ -124,58 +121,29 @@ impl Source for FsSource {
         }
     }
 
-    /// Pages go by name, so what is made or removed between two pages disturbs no other name.
+    /// A folder is read once, however many pages it has, so its next page can be asked of this process only.
+    ///
+    /// # Errors
+    /// `Interrupted` for a page that is no longer known: the folder is to be begun anew.
     async fn children(
         &self,
         parent: Option<&ItemKey>,
         page: Option<Cursor>,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let key = parent.map_or(String::new(), |key| key.0.clone());
-        let after = page.map_or(String::new(), |cursor| cursor.0);
         let subject = if key.is_empty() { self.subject.clone() } else { key.clone() };
-        self.blocking("list", &subject, move |root| children(root, &key, &after, CHILDREN)).await
+        let reading = match &page {
+            None => self.blocking("list", &subject, move |root| Reading::begin(root, key)).await?,
+            Some(page) => self.readings.resume(page, &key).ok_or_else(|| {
+                let detail = "this page of the folder is no longer known";
+                StoreError::new(ErrorKind::Interrupted, "list", subject.clone(), detail)
+            })?,
+        };
+        let (items, rest) = self.blocking("list", &subject, move |_| reading.page()).await?;
+        Ok((items, rest.map(|rest| self.readings.keep(rest))))
     }
 
     async fn usage(&self) -> Result<Option<ByteSize>, StoreError> {
         Ok(None)
     }
-}
-
-/// The first `most` children whose names follow `after`, both as hex of their bytes.
-pub(super) fn children(
-    root: &Dir,
-    key: &str,
-    after: &str,
-    most: usize,
-) -> io::Result<(Vec<Listed>, Option<Cursor>)> {
-    let dir = folder(root, &RelPath::new(key).map_err(|e| io::Error::new(Io::InvalidInput, e))?)?;
-    let mut names: BTreeMap<String, OsString> = BTreeMap::new();
-    let mut more = false;
-    for found in dir.entries()? {
-        let name = found?.file_name();
-        let order: String = name.as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        if order.as_str() <= after {
-            continue;
-        }
-        names.insert(order, name);
-        if names.len() > most {
-            names.pop_last();
-            more = true;
-        }
-    }
-    let cursor = names.keys().next_back().filter(|_| more).map(|last| Cursor(last.clone()));
-    let mut items = Vec::with_capacity(names.len());
-    for name in names.into_values() {
-        let Some(text) = name.to_str() else {
-            items.push(hostile(key, &name));
-            continue;
-        };
-        match dir.symlink_metadata(text) {
-            Ok(_) if key.is_empty() && is_ours(text) => items.push(ours(text)),
-            Ok(metadata) => items.push(listed(key, below(key, text), text.to_owned(), &metadata)),
-            Err(error) if error.kind() == Io::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((items, cursor))
 }

@@ -14,6 +14,9 @@ use crate::state::{Event, Reason, State};
 /// Longest pause between two tries of one file.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
+/// First pause before a name is tried again that a lost session holds; doubled each time.
+const FIRST_RESERVED: Duration = Duration::from_secs(15);
+
 impl Mover {
     /// Writes a failed try to the row: repeated later, NG, or the end of the run.
     pub(super) async fn settle_failure(
@@ -64,6 +67,10 @@ impl Mover {
     /// When a file is tried again: the service's word, or doubling pauses with jitter.
     fn next_try(&self, row: &FileRow, error: &StoreError) -> Timestamp {
         let pause = match error.retry {
+            // Our own lost session may hold the name for a day, or end any moment.
+            _ if error.reason == Some(Reason::UploadReserved) => {
+                FIRST_RESERVED * 2_u32.pow(row.attempts.min(6))
+            }
             Retry::After(pause) => pause,
             _ => {
                 let doubled = Duration::from_secs(1 << row.attempts.min(7)).min(LONGEST_PAUSE);

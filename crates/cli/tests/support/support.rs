@@ -1,0 +1,155 @@
+//! A scratch folder with the program, and a simulator that the program serves in it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A secret that must not turn up anywhere.
+#[expect(dead_code, reason = "not every test file needs it")]
+pub const SECRET_MARK: &str = "MARK-geheim-8d1f77";
+
+/// What a command printed and ended with.
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// The final object, which is all of standard output.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// An empty folder in which commands run.
+pub struct Bench {
+    folder: tempfile::TempDir,
+}
+
+#[expect(dead_code, reason = "not every test file needs all of it")]
+impl Bench {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Replaces the rest of every line after a beginning.
+    pub fn replace(&self, name: &str, begin: &str, line: &str) {
+        let text = self.read(name);
+        let lines: Vec<&str> = text.lines().map(|l| if l.starts_with(begin) { line } else { l }).collect();
+        assert!(lines.contains(&line), "{begin} does not stand in {name}");
+        self.write(name, &(lines.join("\n") + "\n"));
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+        for (name, _) in std::env::vars() {
+            if name.starts_with("LANDFALL_") || name.starts_with("AZURE_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("LANG", "C").env_remove("LC_ALL").env_remove("LC_MESSAGES");
+        command.current_dir(self.folder.path()).args(args).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args).spawn().unwrap()
+    }
+
+    pub fn landfall(&self, args: &[&str]) -> Output {
+        let output = self.command(args).output().unwrap();
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Rows of a job's log with this status.
+    pub fn log_rows(&self, job: &str, status: &str) -> usize {
+        let text = self.read(&format!(".landfall/{job}/upload_log.csv"));
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        reader.records().filter(|record| record.as_ref().unwrap().get(3) == Some(status)).count()
+    }
+}
+
+/// A simulator with its configuration in a scratch folder; ended when dropped.
+pub struct Served {
+    pub bench: Bench,
+    child: Child,
+    inspect: String,
+}
+
+#[expect(dead_code, reason = "not every test file needs all of it")]
+impl Served {
+    pub fn start(args: &[&str]) -> Self {
+        let bench = Bench::new();
+        let mut all = vec!["sim", "--config", "landfall.toml"];
+        all.extend(args);
+        let mut child = bench.start(&all);
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        assert!(ready["graph"].is_string() && ready["login"].is_string() && ready["env"].is_object());
+        Self { bench, child, inspect: ready["inspect"].as_str().unwrap().to_owned() }
+    }
+
+    /// Asks the inspection API.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let rest = self.inspect.strip_prefix("http://").unwrap();
+        let (host, base) = rest.split_once('/').unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "{method} /{base}/{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+    }
+
+    pub fn requests(&self) -> Value {
+        self.ask("GET", "requests", "")
+    }
+
+    pub fn reset(&self) {
+        self.ask("POST", "requests/reset", "");
+    }
+
+    /// The simulator's own comparison finds nothing wrong.
+    pub fn assert_clean(&self, job: &str) {
+        let compared = self.ask("GET", &format!("compare?job={job}"), "");
+        for list in ["missing", "different", "extra", "doubled", "extra_versions", "leftover_sessions", "violations"] {
+            assert_eq!(compared[list], Value::Array(Vec::new()), "{list}: {compared}");
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
