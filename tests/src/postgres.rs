@@ -38,7 +38,12 @@ impl ScratchPostgres {
         run(as_user(user.as_deref(), &programs.join("initdb")).args(init).arg(&data)).await?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut server = as_user(user.as_deref(), &programs.join("postgres"));
-        server.arg("-D").arg(&data).arg("-k").arg(folder.path()).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        server.arg("-D").arg(&data).arg("-k").arg(folder.path()).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+        ]);
         // Data that is thrown away need not survive a power cut; commits are still ordered.
         server.args(["-c", "fsync=off", "-c", "log_min_messages=fatal"]).kill_on_drop(true);
         let log = std::fs::File::create(folder.path().join("log"))?;

@@ -14,14 +14,13 @@ use landfall_core::error::{ErrorKind, Look, Retry, StoreError};
 use landfall_core::memo::{Memo, MemoKey, MemoValue};
 use landfall_core::pacing::{Lane, LaneConfig};
 use landfall_core::state::Reason;
-use landfall_core::store::{
-    Content, Copy, Destination, Entry, Found, Landed, Listed, Listing, Put, Source,
-};
+use landfall_core::store::{Content, Copy, Destination, Entry, Found, Landed, Listed, Listing, Put, Source};
+use landfall_core::transport::Transport;
 use landfall_core::words::{Cursor, ItemKey};
 use landfall_core::{ByteSize, Chance, Clock, Code, JobId, RelPath, Times, VirtualClock};
 use landfall_sim::{Config, Fault, FaultRule, Scenario, Sim, WorldOp};
 use landfall_stores::graph::{Drive, Graph, GraphConfig, GraphDestination, GraphSource, Settings, quotas};
-use landfall_stores::wire::{Cloud, Credential, Endpoints, WireParts};
+use landfall_stores::wire::{Cloud, Credential, Endpoints, ReqwestTransport, USER_AGENT, WireParts};
 use landfall_tests::sim_transport::SimTransport;
 use landfall_tests::simulation::in_virtual_time;
 use secrecy::SecretString;
@@ -52,7 +51,13 @@ impl Memo for Shelf {
         Ok(())
     }
 
-    async fn memos(&self, job: JobId, kind: &'static str, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    async fn memos(
+        &self,
+        job: JobId,
+        kind: &'static str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         let shelf = self.0.lock().unwrap();
         let keys = shelf.keys().filter(|k| k.job == job && k.kind == kind && k.key.as_str() > after);
         Ok(keys.take(limit).map(|k| k.key.clone()).collect())
@@ -108,7 +113,11 @@ impl Content for Bytes512 {
     async fn finish(&mut self) -> Result<(), StoreError> {
         self.finished += 1;
         assert_eq!(self.at, self.bytes.len(), "judged before its end");
-        if self.bad { Err(StoreError::new(ErrorKind::Corrupt, "judge", "x", "its hash differs")) } else { Ok(()) }
+        if self.bad {
+            Err(StoreError::new(ErrorKind::Corrupt, "judge", "x", "its hash differs"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -124,19 +133,26 @@ impl Bench {
     }
 
     fn with_secret(config: Config, secret: Option<&str>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting("2026-01-05T00:00:00Z".parse().unwrap()));
-        let chance = Arc::new(Chance::seeded(config.seed));
         let sim = Sim::new(config);
+        let transport = Arc::new(SimTransport { sim: sim.clone() });
+        let urls = ["LANDFALL_LOGIN_URL", "LANDFALL_GRAPH_URL"].map(|name| sim.env()[name].clone());
+        Self::over(sim, transport, &urls, secret)
+    }
+
+    fn over(sim: Sim, transport: Arc<dyn Transport>, urls: &[String; 2], secret: Option<&str>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting("2026-01-05T00:00:00Z".parse().unwrap()));
+        let chance = Arc::new(Chance::seeded(1));
         let env = sim.env();
-        let lane = LaneConfig { name: "t".into(), quotas: quotas(1_000_000, 100_000_000), start: 8, most: 16 };
+        let lane =
+            LaneConfig { name: "t".into(), quotas: quotas(1_000_000, 100_000_000), start: 8, most: 16 };
         let parts = WireParts {
-            transport: Arc::new(SimTransport { sim: sim.clone() }),
+            transport,
             lane: Lane::new(lane, clock.clone(), chance.clone()),
             clock,
             chance,
             meter: Arc::default(),
         };
-        let (login, graph) = (&env["LANDFALL_LOGIN_URL"], &env["LANDFALL_GRAPH_URL"]);
+        let [login, graph] = urls;
         let secret = secret.unwrap_or(&env["AZURE_CLIENT_SECRET"]);
         let graph = Graph::connect(GraphConfig {
             endpoints: Endpoints::replaced(Cloud::Global, Some(login), Some(graph)).unwrap(),
@@ -245,7 +261,8 @@ fn held(landed: Result<Landed, StoreError>) -> landfall_core::store::Holding {
 #[test]
 fn a_delta_lists_everything_once_and_then_only_changes() {
     in_virtual_time(async {
-        let bench = Bench::new(Config { files: 120, max_page: 11, children_first: true, ..Config::default() });
+        let bench =
+            Bench::new(Config { files: 120, max_page: 11, children_first: true, ..Config::default() });
         let source = bench.source().await;
         for (nth, fault) in [
             (1, Fault::EmptyPage),
@@ -259,15 +276,26 @@ fn a_delta_lists_everything_once_and_then_only_changes() {
         let (items, cursor, restarted) = pages(source.list(None).await.unwrap()).await;
         assert!(!restarted);
         let listed = files(&items);
-        let there: Vec<_> = bench.sim.tree(Some(&source.identity()), "/").into_iter().filter(|e| !e.folder).collect();
+        let there: Vec<_> =
+            bench.sim.tree(Some(&source.identity()), "/").into_iter().filter(|e| !e.folder).collect();
         assert_eq!(listed.len(), there.len());
         assert!(there.iter().all(|e| listed[&ItemKey(e.id.clone())].size.0 == e.size));
-        assert!(listed.values().all(|entry| entry.digests.quickxor.is_some() && entry.times.modified.is_some()));
+        assert!(
+            listed.values().all(|entry| entry.digests.quickxor.is_some() && entry.times.modified.is_some())
+        );
 
         let (items, cursor, _) = pages(source.list(Some(cursor)).await.unwrap()).await;
         assert!(files(&items).is_empty());
         let drive = Some(source.identity());
-        bench.sim.change(WorldOp::Write { drive: drive.clone(), path: "/Recordings/新しい録音.wav".into(), text: Some("あ".into()), size: None }).unwrap();
+        bench
+            .sim
+            .change(WorldOp::Write {
+                drive: drive.clone(),
+                path: "/Recordings/新しい録音.wav".into(),
+                text: Some("あ".into()),
+                size: None,
+            })
+            .unwrap();
         let gone = &there[0].path;
         bench.sim.change(WorldOp::Delete { drive: drive.clone(), path: gone.clone() }).unwrap();
         let (items, cursor, _) = pages(source.list(Some(cursor)).await.unwrap()).await;
@@ -277,7 +305,10 @@ fn a_delta_lists_everything_once_and_then_only_changes() {
 
         bench.sim.change(WorldOp::ForgetDelta { drive: drive.clone() }).unwrap();
         // Tokens are too old from the next change on.
-        bench.sim.change(WorldOp::Write { drive, path: gone.clone(), text: Some("い".into()), size: None }).unwrap();
+        bench
+            .sim
+            .change(WorldOp::Write { drive, path: gone.clone(), text: Some("い".into()), size: None })
+            .unwrap();
         let (items, _, restarted) = pages(source.list(Some(cursor)).await.unwrap()).await;
         assert!(restarted, "an expired link begins again in full");
         // One was written anew, one was deleted and is there again.
@@ -350,7 +381,8 @@ fn twenty_addresses_cost_one_request_and_every_byte_arrives() {
 #[test]
 fn an_address_is_renewed_and_a_changed_file_is_noticed() {
     in_virtual_time(async {
-        let bench = Bench::new(Config { files: 20, download_lifetime: Duration::from_secs(60), ..Config::default() });
+        let bench =
+            Bench::new(Config { files: 20, download_lifetime: Duration::from_secs(60), ..Config::default() });
         let source = bench.source().await;
         let (items, ..) = pages(source.list(None).await.unwrap()).await;
         let listed = files(&items);
@@ -365,9 +397,23 @@ fn an_address_is_renewed_and_a_changed_file_is_noticed() {
         let (bytes, whole) = read(source.open(entry, &opening, 0).await.unwrap()).await;
         assert!(!whole && (bytes.len() as u64) < entry.size.0, "a body that breaks off ends in an error");
 
-        let path = bench.sim.tree(Some(&source.identity()), "/").into_iter().find(|e| e.id == entry.key.0).unwrap().path;
+        let path = bench
+            .sim
+            .tree(Some(&source.identity()), "/")
+            .into_iter()
+            .find(|e| e.id == entry.key.0)
+            .unwrap()
+            .path;
         let drive = Some(source.identity());
-        bench.sim.change(WorldOp::Write { drive: drive.clone(), path: path.clone(), text: Some("other".into()), size: None }).unwrap();
+        bench
+            .sim
+            .change(WorldOp::Write {
+                drive: drive.clone(),
+                path: path.clone(),
+                text: Some("other".into()),
+                size: None,
+            })
+            .unwrap();
         tokio::time::sleep(Duration::from_secs(300)).await;
         let error = source.open(entry, &opening, 0).await.err().unwrap();
         assert_eq!((error.kind, error.reason), (ErrorKind::Changed, Some(Reason::SourceChanged)));
@@ -397,7 +443,8 @@ fn an_upload_is_one_session_and_its_fragments_and_nothing_else() {
         let mut hasher = Hasher::new();
         hasher.update(&content.bytes);
         assert_eq!(holding.evidence.digests.quickxor, hasher.digests().quickxor);
-        let there = bench.sim.tree(Some(&to.identity()), "/").into_iter().find(|e| e.id == holding.item.0).unwrap();
+        let there =
+            bench.sim.tree(Some(&to.identity()), "/").into_iter().find(|e| e.id == holding.item.0).unwrap();
         let seconds = |t: Option<jiff::Timestamp>| t.unwrap().as_second();
         assert_eq!((there.versions, there.times), (1, (seconds(times().created), seconds(times().modified))));
         assert_eq!(bench.memo.len(), 0, "nothing is remembered of a finished upload");
@@ -459,7 +506,8 @@ fn an_interrupted_upload_goes_on_where_the_service_stands() {
         let to = bench.destination().await;
         let mut content = Bytes512::new(noise(1_000_003));
         content.hangs_at = Some(700_000);
-        let killed = tokio::time::timeout(Duration::from_secs(5), to.upload(put(&to, "録音.bin", &mut content))).await;
+        let killed =
+            tokio::time::timeout(Duration::from_secs(5), to.upload(put(&to, "録音.bin", &mut content))).await;
         assert!(killed.is_err());
         assert_eq!(bench.memo.len(), 1, "the session is remembered");
         // Another process.
@@ -505,7 +553,15 @@ fn a_name_that_is_taken_is_told_apart_from_a_name_that_is_held() {
         let bench = Bench::voices(3);
         let to = bench.destination().await;
         let drive = Some(to.identity());
-        bench.sim.change(WorldOp::Write { drive, path: "/議事録.txt".into(), text: Some("他人".into()), size: None }).unwrap();
+        bench
+            .sim
+            .change(WorldOp::Write {
+                drive,
+                path: "/議事録.txt".into(),
+                text: Some("他人".into()),
+                size: None,
+            })
+            .unwrap();
         let landed = to.upload(put(&to, "議事録.TXT", &mut Bytes512::new(noise(10)))).await.unwrap();
         assert!(matches!(landed, Landed::Occupied(Found::File(_))));
         // A session whose reply was lost holds the name.
@@ -525,7 +581,8 @@ fn an_abandoned_upload_leaves_nothing() {
         let to = bench.destination().await;
         let mut content = Bytes512::new(noise(1_000_003));
         content.hangs_at = Some(400_000);
-        let killed = tokio::time::timeout(Duration::from_secs(5), to.upload(put(&to, "録音.bin", &mut content))).await;
+        let killed =
+            tokio::time::timeout(Duration::from_secs(5), to.upload(put(&to, "録音.bin", &mut content))).await;
         assert!(killed.is_err());
         to.abandon(&key("録音.bin")).await.unwrap();
         to.abandon(&key("録音.bin")).await.unwrap();
@@ -549,7 +606,12 @@ fn a_new_version_is_made_once() {
             again.replaces = Some(first.item.clone());
             let second = held(to.upload(again).await);
             assert_eq!((second.item.clone(), second.evidence.size.0), (first.item, 600_000));
-            let there = bench.sim.tree(Some(&to.identity()), "/").into_iter().find(|e| e.id == second.item.0).unwrap();
+            let there = bench
+                .sim
+                .tree(Some(&to.identity()), "/")
+                .into_iter()
+                .find(|e| e.id == second.item.0)
+                .unwrap();
             assert_eq!(there.versions, 2);
         });
     }
@@ -573,7 +635,12 @@ fn empty_files_land_once_with_their_times() {
                 bench.fault(route, 1, 1, fault);
             }
             let holding = held(to.upload(put(&to, "空.txt", &mut Bytes512::new(""))).await);
-            let there = bench.sim.tree(Some(&to.identity()), "/").into_iter().find(|e| e.id == holding.item.0).unwrap();
+            let there = bench
+                .sim
+                .tree(Some(&to.identity()), "/")
+                .into_iter()
+                .find(|e| e.id == holding.item.0)
+                .unwrap();
             assert_eq!(there.times.1, times().modified.unwrap().as_second(), "{route} {fault:?}");
             assert_eq!(bench.memo.len(), 0);
             // A stranger's empty file is not ours.
@@ -591,18 +658,22 @@ fn folders_are_made_once_by_many_and_files_in_their_place_are_named() {
         let path = RelPath::new("2025/東京").unwrap();
         let parent = to.ensure_folder(&to.root(), "2025", &RelPath::new("2025").unwrap()).await.unwrap();
         bench.fault("POST children", 2, 1, Fault::LostReply);
-        let made = futures_util::future::join_all((0..8).map(|_| to.ensure_folder(&parent, "東京", &path))).await;
+        let made =
+            futures_util::future::join_all((0..8).map(|_| to.ensure_folder(&parent, "東京", &path))).await;
         let made: Vec<ItemKey> = made.into_iter().map(Result::unwrap).collect();
         assert!(made.iter().all(|folder| *folder == made[0]));
-        let folders: Vec<(ItemKey, Times)> = [parent, made[0].clone()].into_iter().map(|f| (f, times())).collect();
+        let folders: Vec<(ItemKey, Times)> =
+            [parent, made[0].clone()].into_iter().map(|f| (f, times())).collect();
         bench.sim.reset_requests();
         assert!(to.set_folder_times(&folders).await.iter().all(Result::is_ok));
         assert_eq!(bench.count("POST $batch"), 1);
-        let there = bench.sim.tree(Some(&to.identity()), "/").into_iter().find(|e| e.id == made[0].0).unwrap();
+        let there =
+            bench.sim.tree(Some(&to.identity()), "/").into_iter().find(|e| e.id == made[0].0).unwrap();
         assert_eq!(there.times.1, times().modified.unwrap().as_second());
 
         held(to.upload(put(&to, "議事録", &mut Bytes512::new(noise(3)))).await);
-        let error = to.ensure_folder(&to.root(), "議事録", &RelPath::new("議事録").unwrap()).await.unwrap_err();
+        let error =
+            to.ensure_folder(&to.root(), "議事録", &RelPath::new("議事録").unwrap()).await.unwrap_err();
         assert_eq!((error.kind, error.reason), (ErrorKind::Exists, Some(Reason::FolderIsFile)));
     });
 }
@@ -610,7 +681,8 @@ fn folders_are_made_once_by_many_and_files_in_their_place_are_named() {
 #[test]
 fn a_copy_by_the_service_is_watched_over_a_kill() {
     in_virtual_time(async {
-        let bench = Bench::new(Config { files: 10, copy_duration: Duration::from_secs(120), ..Config::default() });
+        let bench =
+            Bench::new(Config { files: 10, copy_duration: Duration::from_secs(120), ..Config::default() });
         let (source, to) = (bench.source().await, bench.destination().await);
         let (items, ..) = pages(source.list(None).await.unwrap()).await;
         let listed = files(&items);
@@ -639,14 +711,23 @@ fn what_a_person_got_wrong_is_named() {
     in_virtual_time(async {
         let bench = Bench::new(Config { scenario: Scenario::Leavers, files: 10, ..Config::default() });
         let code = |error: StoreError| error.code;
-        assert_eq!(bench.graph.user_drive("nobody@contoso.com").await.map_err(code), Err(Some(Code::NoOneDrive)));
-        assert_eq!(bench.graph.site("contoso.sharepoint.com/sites/Nowhere").await.map_err(code), Err(Some(Code::SiteNotFound)));
+        assert_eq!(
+            bench.graph.user_drive("nobody@contoso.com").await.map_err(code),
+            Err(Some(Code::NoOneDrive))
+        );
+        assert_eq!(
+            bench.graph.site("contoso.sharepoint.com/sites/Nowhere").await.map_err(code),
+            Err(Some(Code::SiteNotFound))
+        );
         assert_eq!(bench.graph.drive("b!nothing").await.map_err(code), Err(Some(Code::DriveGone)));
         let site = bench.graph.site("contoso.sharepoint.com/sites/Archive").await.unwrap();
         let error = bench.graph.library(&site, "録音庫").await.unwrap_err();
         assert_eq!(error.code, Some(Code::LibraryNotFound));
         assert!(error.detail.contains("Documents"), "{}", error.detail);
-        assert_eq!(bench.graph.library(&site, "Shared Documents").await.unwrap().id, bench.library().await.id);
+        assert_eq!(
+            bench.graph.library(&site, "Shared Documents").await.unwrap().id,
+            bench.library().await.id
+        );
         bench.sim.change(WorldOp::Roles { roles: vec![] }).unwrap();
         bench.sim.change(WorldOp::RevokeTokens).unwrap();
         let error = bench.graph.user_drive("ada@contoso.com").await.unwrap_err();
@@ -698,6 +779,54 @@ fn a_full_or_locked_destination_stops_with_its_reason() {
         assert_eq!((error.kind, error.reason), (ErrorKind::Locked, Some(Reason::Locked)));
         bench.sim.change(WorldOp::Quota { drive, total: None }).unwrap();
         let error = to.upload(put(&to, "録音.bin", &mut Bytes512::new(noise(900_000)))).await.unwrap_err();
-        assert_eq!((error.kind, error.code, error.reason), (ErrorKind::Full, Some(Code::DestinationFull), Some(Reason::DestinationFull)));
+        assert_eq!(
+            (error.kind, error.code, error.reason),
+            (ErrorKind::Full, Some(Code::DestinationFull), Some(Reason::DestinationFull))
+        );
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_store_works_over_real_sockets() {
+    let sim = Sim::new(Config { files: 30, faults: landfall_sim::Faults::None, ..Config::default() });
+    let served = sim.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&served.ready_json()).unwrap();
+    let urls = ["login", "graph"].map(|name| ready[name].as_str().unwrap().to_owned());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(served.run(async move { stopped.await.unwrap_or(()) }));
+
+    let transport = Arc::new(ReqwestTransport::new(USER_AGENT).unwrap());
+    let bench = Bench::over(sim, transport, &urls, None);
+    let (source, to) = (bench.source().await, bench.destination().await);
+    let (items, ..) = pages(source.list(None).await.unwrap()).await;
+    let entries: Vec<Entry> =
+        files(&items).into_values().filter(|entry| entry.size.0 < 100_000).take(20).collect();
+    bench.fault("GET download", 2, 1, Fault::Cut);
+    let mut broken = 0;
+    for (entry, opening) in entries.iter().zip(source.prepare(&entries).await) {
+        let opening = opening.unwrap();
+        let (mut bytes, mut whole) = read(source.open(entry, &opening, 0).await.unwrap()).await;
+        while !whole {
+            broken += 1;
+            let (more, ended) = read(source.open(entry, &opening, bytes.len() as u64).await.unwrap()).await;
+            bytes.extend(more);
+            whole = ended;
+        }
+        let mut content = Bytes512::new(bytes);
+        let holding = held(to.upload(put(&to, &entry.name, &mut content)).await);
+        assert_eq!(holding.evidence.digests.quickxor, entry.digests.quickxor, "{}", entry.name);
+    }
+    assert_eq!(broken, 1);
+    bench.fault("PUT fragment", 2, 1, Fault::LostReply);
+    let mut content = Bytes512::new(noise(1_000_003));
+    let holding = held(to.upload(put(&to, "録音 #1%+.bin", &mut content)).await);
+    let (back, _) = read(to.read(&holding.item, 7).await.unwrap()).await;
+    assert!(back == content.bytes[7..]);
+    assert_eq!(bench.sim.violations(), Vec::<String>::new());
+    let refused = ReqwestTransport::new(USER_AGENT).unwrap();
+    let request = http::Request::get("http://graph.sim/v1.0").body(Bytes::new()).unwrap();
+    assert!(refused.send(request).await.is_err(), "nothing leaves in the clear");
+    stop.send(()).unwrap();
+    server.join_next().await.unwrap().unwrap().unwrap();
 }

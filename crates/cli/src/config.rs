@@ -166,7 +166,7 @@ impl Config {
         };
         let text = text.trim_start_matches('\u{feff}').to_owned();
         let document: Document = toml::from_str(&text).map_err(|error| {
-            CommandError::new(Code::BadConfig, format!("{}\n{}", path.display(), error.to_string().trim_end()))
+            CommandError::new(Code::BadConfig, format!("{}\n{}", path.display(), mistake::without_secrets(error.to_string().trim_end())))
         })?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),

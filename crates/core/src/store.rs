@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::digest::Algo;
-use crate::error::{Look, StoreError};
+use crate::error::{ErrorKind, Look, StoreError};
 use crate::memo::MemoKey;
 use crate::proof::Evidence;
 use crate::state::Reason;
@@ -273,6 +273,18 @@ pub trait Destination: Send + Sync {
 
     /// Starts a listing of everything it holds, or of what changed since a cursor.
     async fn changes(&self, since: Option<Cursor>) -> Result<Box<dyn Listing>, StoreError>;
+
+    /// Lists one folder's direct children, to see again what an incremental listing may not show: a hash
+    /// that was published late. Pages as in [`Source::children`]. A place that publishes no digest is
+    /// never asked and need not answer.
+    async fn children(
+        &self,
+        folder: &ItemKey,
+        page: Option<Cursor>,
+    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
+        drop(page);
+        Err(StoreError::new(ErrorKind::Unsupported, "list", folder.as_str(), "this place publishes no digests"))
+    }
 
     /// Looks for one name in one folder. Names are compared as the destination compares them.
     async fn find(&self, parent: &ItemKey, name: &str) -> Look<Found>;

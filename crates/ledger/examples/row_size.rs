@@ -112,8 +112,9 @@ fn success(row: &FileRow, at: Timestamp) -> Vec<Record> {
     let holding = Holding { item, revision: row.entry.revision.clone(), evidence: theirs.clone() };
     let leg = Some(SourceLeg::Matched);
     let present = Event::Present { holding, via: Via::Stream, sent, leg, reason: Reason::HashPending };
-    let mut events = vec![Event::Intended, present];
-    if let Comparison::Proven(proof) = Proof::compare(&ours, &theirs, SourceLeg::Matched, ProofKind::Hash, at) {
+    let mut events = vec![Event::Intended { via: Via::Stream }, present];
+    if let Comparison::Proven(proof) = Proof::compare(&ours, &theirs, SourceLeg::Matched, ProofKind::Hash, at)
+    {
         events.push(Event::Proven(proof));
     }
     let mut state = row.state;

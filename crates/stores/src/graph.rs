@@ -122,7 +122,8 @@ impl Graph {
     /// A drive as a destination. `memo` keeps what must outlive a restart.
     #[must_use]
     pub fn destination(&self, drive: &Drive, memo: Arc<dyn Memo>, settings: Settings) -> GraphDestination {
-        let grant = "Files.ReadWrite.All or Sites.ReadWrite.All (application), with an administrator's consent";
+        let grant =
+            "Files.ReadWrite.All or Sites.ReadWrite.All (application), with an administrator's consent";
         GraphDestination::new(self.place(drive, grant), drive, memo, settings)
     }
 

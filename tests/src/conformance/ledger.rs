@@ -15,12 +15,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use landfall_core::ledger::{Enrolment, EnrolTally, FileFilter, JobHandle, Ledger, Placement};
+use landfall_core::ledger::{EnrolTally, Enrolment, FileFilter, JobHandle, Ledger, Placement};
 use landfall_core::row::{FileRow, Standing};
+use landfall_core::state::{Event, Via};
 use landfall_core::store::{Entry, Listed, ListedFolder};
-use landfall_core::words::{
-    ByteSize, Cursor, FileId, ItemKey, Revision, SourceId, Times, fold_hash,
-};
+use landfall_core::words::{ByteSize, Cursor, FileId, ItemKey, Revision, SourceId, Times, fold_hash};
 use landfall_core::{Algo, Digest, Digests};
 
 /// A future that a case or a factory gives.
@@ -103,6 +102,12 @@ pub fn at(seconds: i64) -> Timestamp {
 #[must_use]
 pub fn quickxor(byte: u8) -> Digests {
     Digests::quickxor(Digest::new(Algo::QuickXor, &[byte; 20]).unwrap())
+}
+
+/// The intent to upload.
+#[must_use]
+pub fn intended() -> Event {
+    Event::Intended { via: Via::Stream }
 }
 
 /// A file as a source lists it.

@@ -145,6 +145,10 @@ async fn sides(
         Ok(drive) => {
             chart.note("destination", state_of(&drive));
             library(chart, &graphs, &graph, &drive).await;
+            // Graph does not publish a library's version settings, and doctor tries no write.
+            chart.note("versions", Finding::Unseen(t!("doctor.not_told").into_owned()));
+            let grant = "Files.ReadWrite.All, Sites.ReadWrite.All, Sites.Selected";
+            chart.note("writing", Finding::Unseen(t!("doctor.untried", grant = grant).into_owned()));
         }
         Err(error) => chart.note("destination", error.into()),
     }

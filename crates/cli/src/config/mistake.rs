@@ -36,6 +36,24 @@ impl Source {
     }
 }
 
+/// Words in a key whose value is not shown, should somebody have written one into the file after all.
+const SECRET: [&str; 4] = ["secret", "password", "token", "key"];
+
+/// An error text of the TOML reader, with the values of suspicious keys left out of the line it shows.
+pub(super) fn without_secrets(text: &str) -> String {
+    let shown = text.lines().map(|line| {
+        let cut = line
+            .match_indices('=')
+            .map(|(at, _)| at)
+            .find(|at| line.get(..*at).is_some_and(|before| SECRET.iter().any(|word| before.to_lowercase().contains(word))));
+        match cut {
+            Some(at) if line.contains('|') => format!("{}= …", line.get(..at).unwrap_or_default()),
+            _ => line.to_owned(),
+        }
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,6 +63,9 @@ fn a_local_destination_is_split_at_the_user() {
 
 #[test]
 fn a_secret_in_the_file_is_refused_as_an_unknown_key() {
-    let error = load("[credentials.contoso]\nclient_secret = \"x\"\n").unwrap_err();
+    let error = load("[credentials.contoso]\nclient_secret = \"geheim\"\n").unwrap_err();
+    assert!(!error.detail.contains("geheim"), "{}", error.detail);
+    let error = load("[credentials.contoso]\nclient_secret = geheim\n").unwrap_err();
+    assert!(!error.detail.contains("geheim"), "{}", error.detail);
     assert!(error.detail.contains("unknown field `client_secret`"), "{}", error.detail);
 }

@@ -194,11 +194,10 @@ fn about_names(reason: Reason) -> bool {
 
 fn changed_place(job: &Job, slot: &Slot, row: &FolderRow) -> Option<FolderPlacement> {
     let target = row.path.as_ref().and_then(|path| path.below(&slot.scope)).map(|below| {
-        let below = match job.policy.names {
-            NamePolicy::Refuse => below,
-            NamePolicy::Map => map_path(job, &below),
-        };
-        slot.prefix.concat(&below)
+        match job.policy.names {
+            NamePolicy::Refuse => slot.prefix.concat(&below),
+            NamePolicy::Map => map_path(job, &slot.prefix, &below),
+        }
     });
     let standing = if target.is_some() { Standing::In } else { Standing::Outside };
     if row.standing == standing && row.target == target {
@@ -208,9 +207,22 @@ fn changed_place(job: &Job, slot: &Slot, row: &FolderRow) -> Option<FolderPlacem
     Some(FolderPlacement { folder: row.id, standing, target, target_hash })
 }
 
-fn map_path(job: &Job, path: &RelPath) -> RelPath {
-    let mapped: Vec<String> = path.segments().map(|s| job.destination.maps(s)).collect();
-    RelPath::new(mapped.join("/")).unwrap_or_else(|_| path.clone())
+/// Maps each name of a path to the nearest that can stand where it goes.
+fn map_path(job: &Job, prefix: &RelPath, path: &RelPath) -> RelPath {
+    path.segments().fold(prefix.clone(), |at, name| {
+        let mapped = map_name(job, &at, name, true);
+        at.join(&mapped).unwrap_or(at)
+    })
+}
+
+/// The nearest name that can stand in a folder: what is reserved just there gets a `_` behind it.
+fn map_name(job: &Job, folder: &RelPath, name: &str, is_folder: bool) -> String {
+    let mapped = job.destination.maps(name);
+    let there = folder.join(&mapped).unwrap_or_default();
+    match job.destination.refuses(&there, is_folder) {
+        Some((Reason::NameReserved, _)) => format!("{mapped}_"),
+        _ => mapped,
+    }
 }
 
 /// Decides one file's place from its folder, the filters and the destination's rules for names.
@@ -233,7 +245,7 @@ fn decide(job: &Job, slot: &Slot, row: &FileRow) -> (Placement, Option<Verdict>)
     let folder = row.folder_target.clone().unwrap_or_else(|| slot.prefix.clone());
     let name = match job.policy.names {
         NamePolicy::Refuse => row.entry.name.clone(),
-        NamePolicy::Map => job.destination.maps(&row.entry.name),
+        NamePolicy::Map => map_name(job, &folder, &row.entry.name, false),
     };
     let target = folder.join(&name).unwrap_or_default();
     let verdict = verdict_on(job, &target, row);

@@ -4,6 +4,7 @@
 //! rewritten, copied by the service) is judged here from one listing for many files, and read back
 //! where the destination publishes no digest at all. Nothing here deletes or sends anything.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -18,9 +19,9 @@ use crate::memo::MemoKey;
 use crate::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State, Via};
-use crate::store::{Found, Holding, OnConflict};
+use crate::store::{Found, Holding, Listed, OnConflict};
 use crate::transport::Body;
-use crate::words::{ByteSize, FileId, fold};
+use crate::words::{ByteSize, FileId, ItemKey, fold};
 
 const BATCH: usize = 200;
 /// First pause before a late hash is asked for again; doubled each time.
@@ -55,6 +56,7 @@ impl Engine {
             tokio::time::sleep(self.chance.jitter(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(30));
             self.look_at_destination(job).await?;
+            self.prove_late(job).await?;
         }
         self.go_on("proof")?;
         self.prove_listed(job, true).await?;
@@ -88,6 +90,58 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Lists the folders of files whose hash is late: a hash that appears need not be a change that an
+    /// incremental listing shows.
+    // Unverified: whether a late hash makes a new delta entry; both are handled.
+    async fn prove_late(&self, job: &Job) -> Result<(), StoreError> {
+        let filter = FileFilter { states: vec![State::Dupe], ..FileFilter::default() };
+        let mut after = FileId(0);
+        loop {
+            let rows = self.ledger.scan(job.handle.id, &filter, after, BATCH).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id;
+            let mut waiting: BTreeMap<ItemKey, BTreeMap<ItemKey, FileRow>> = BTreeMap::new();
+            for row in rows.into_iter().filter(|row| row.reason == Some(Reason::HashPending)) {
+                let (Some(folder), Some(holding)) = (row.folder_item.clone(), &row.holding) else { continue };
+                let item = holding.item.clone();
+                waiting.entry(folder).or_default().insert(item, row);
+            }
+            for (folder, rows) in waiting {
+                self.prove_in_folder(job, &folder, rows).await?;
+            }
+        }
+    }
+
+    async fn prove_in_folder(
+        &self,
+        job: &Job,
+        folder: &ItemKey,
+        mut rows: BTreeMap<ItemKey, FileRow>,
+    ) -> Result<(), StoreError> {
+        let mut page = None;
+        while !rows.is_empty() {
+            self.go_on("proof")?;
+            let (items, next) = match job.destination.children(folder, page).await {
+                Ok(answer) => answer,
+                Err(error) if error.code.is_some() => return Err(error),
+                // Unknown is not absent: the next round asks again.
+                Err(_) => return Ok(()),
+            };
+            for item in items {
+                let Listed::File(entry) = item else { continue };
+                let Some(mut row) = rows.remove(&entry.key) else { continue };
+                let evidence = Evidence { size: entry.size, digests: entry.digests };
+                let there = Holding { item: entry.key, revision: entry.revision, evidence };
+                self.judge(job, &mut row, there, false).await?;
+            }
+            match next {
+                Some(cursor) => page = Some(cursor),
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// What the destination holds for a row: by its record, else by asking for this one file.
@@ -200,7 +254,8 @@ impl Engine {
         if ours {
             return self.remark(job, row, Reason::CorruptAtDestination, &words, Some(there)).await;
         }
-        if job.policy.on_conflict == OnConflict::Replace {
+        // Both need the file sent: as a new version of that object, or under another name beside it.
+        if job.policy.on_conflict != OnConflict::Keep {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
         self.remark(job, row, Reason::DifferentAtDestination, &words, Some(there)).await
@@ -310,7 +365,7 @@ impl Engine {
 /// True where the object the listing names is the one the row knows, or the row knows none.
 ///
 /// A listing may lag behind our own upload: an older object under that name says nothing then.
-fn newer_is_known(row: &FileRow, item: &crate::words::ItemKey) -> bool {
+fn newer_is_known(row: &FileRow, item: &ItemKey) -> bool {
     row.holding.as_ref().is_none_or(|h| h.item == *item)
 }
 

@@ -141,7 +141,11 @@ impl Engine {
                     }
                     let memo = MemoKey::new(job.handle.id, kind, key);
                     match kind {
-                        "session" => job.destination.abandon(&memo).await?,
+                        // What cannot be closed now is tried again by the next run.
+                        "session" => match job.destination.abandon(&memo).await {
+                            Err(error) if error.code.is_some() => return Err(error),
+                            _ => {}
+                        },
                         _ => self.ledger.forget(&memo).await?,
                     }
                 }

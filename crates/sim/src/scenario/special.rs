@@ -100,7 +100,7 @@ pub(super) fn hostile(scene: &mut Scene<'_>, config: &Config) -> Extras {
     let target = scene.folder(ada, "/共有元");
     let shortcut = scene.folder(ada, "/チームの資料");
     // A path that fits here and not below the longer prefix of the library.
-    let long = "長".repeat(160);
+    let long = "長".repeat(165);
     let deep = scene.folder(ada, &format!("/{long}/{long}"));
     scene.file(ada, deep, "深い所の録音_これ以上は入らない名前.wav", 2000);
     // `forms` is reserved at the root of a library only: here it lies one level down and lands at the root.

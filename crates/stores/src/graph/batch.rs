@@ -150,7 +150,10 @@ impl Place {
                     ("method", json!("PATCH")),
                     ("url", json!(self.address.batched_item(folder.as_str()))),
                     ("headers", json!({"Content-Type": "application/json"})),
-                    ("body", json!({"fileSystemInfo": file_system_info(*times).unwrap_or_else(|| json!({}))})),
+                    (
+                        "body",
+                        json!({"fileSystemInfo": file_system_info(*times).unwrap_or_else(|| json!({}))}),
+                    ),
                 ];
                 Inner {
                     subject: format!("folder {folder}"),
@@ -196,7 +199,9 @@ impl Place {
             let answers = match self.ask(operation, parts, &open, price).await {
                 Ok(answers) => answers,
                 Err(error) => {
-                    let copies = open.iter().filter_map(|at| Some((*at, Err(copy_of(&error, &parts.get(*at)?.subject)))));
+                    let copies = open
+                        .iter()
+                        .filter_map(|at| Some((*at, Err(copy_of(&error, &parts.get(*at)?.subject)))));
                     results.extend(copies);
                     break;
                 }

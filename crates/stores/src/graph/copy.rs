@@ -35,7 +35,10 @@ enum Watched {
     Running,
     /// Done; the new item's id, where it says so.
     Done(Option<String>),
-    Failed { codes: Vec<String>, text: String },
+    Failed {
+        codes: Vec<String>,
+        text: String,
+    },
     /// The monitor is not known any more.
     Gone,
 }
@@ -66,7 +69,9 @@ impl GraphDestination {
                 Watched::Failed { codes, text } => return self.failed(&copy, &codes, text).await,
             }
         }
-        Err(self.copy_error(&copy, ErrorKind::Interrupted, "the service is still at it").with_retry(Retry::Soon))
+        Err(self
+            .copy_error(&copy, ErrorKind::Interrupted, "the service is still at it")
+            .with_retry(Retry::Soon))
     }
 
     /// Asks for the copy: the monitor's URL, or what stands under the name already.
@@ -78,7 +83,8 @@ impl GraphDestination {
             "name": copy.name,
         });
         // Sent once: a second copy of the same name would fail at the service and be taken for a stranger's.
-        let call = Call::new(Method::POST, url, OPERATION, copy.path.as_str()).cost(units(2)).once().json(&body);
+        let call =
+            Call::new(Method::POST, url, OPERATION, copy.path.as_str()).cost(units(2)).once().json(&body);
         let answer = self.place.wire.send(&call).await?;
         if answer.status.is_success() {
             let Some(monitor) = answer.header("location") else {
@@ -117,7 +123,9 @@ impl GraphDestination {
         match look {
             Look::Present(item) => {
                 let holding = item.holding();
-                let holding = holding.ok_or_else(|| unexpected(OPERATION, copy.path.as_str(), "the answer is no drive item"))?;
+                let holding = holding.ok_or_else(|| {
+                    unexpected(OPERATION, copy.path.as_str(), "the answer is no drive item")
+                })?;
                 self.memo.forget(&copy.memo).await?;
                 Ok(Landed::Held(holding))
             }
@@ -143,7 +151,9 @@ impl GraphDestination {
                 .with_reason(Reason::DestinationFull));
         }
         if says("accessdenied") {
-            return Err(self.copy_error(copy, ErrorKind::Denied, text).with_reason(Reason::DestinationDenied));
+            return Err(self
+                .copy_error(copy, ErrorKind::Denied, text)
+                .with_reason(Reason::DestinationDenied));
         }
         if says("itemnotfound") {
             return Err(self.copy_error(copy, ErrorKind::NotFound, text).with_reason(Reason::SourceGone));
@@ -197,12 +207,21 @@ mod tests {
     #[test]
     fn monitors_are_read_in_all_their_forms() {
         let read = |body: Value| read_monitor(&body, 200);
-        assert!(matches!(read(json!({"status": "inProgress", "percentageComplete": 27.8})), Watched::Running));
-        assert!(matches!(read(json!({"status": "completed", "resourceId": "01A"})), Watched::Done(Some(id)) if id == "01A"));
-        let failed = read(json!({"status": "failed", "error": {"code": "nameAlreadyExists", "message": "m"}}));
+        assert!(matches!(
+            read(json!({"status": "inProgress", "percentageComplete": 27.8})),
+            Watched::Running
+        ));
+        assert!(
+            matches!(read(json!({"status": "completed", "resourceId": "01A"})), Watched::Done(Some(id)) if id == "01A")
+        );
+        let failed =
+            read(json!({"status": "failed", "error": {"code": "nameAlreadyExists", "message": "m"}}));
         assert!(matches!(failed, Watched::Failed { codes, .. } if codes == ["nameAlreadyExists"]));
-        let flat = read(json!({"status": "failed", "errorCode": "AccessDenied_x", "statusDescription": "no"}));
-        assert!(matches!(flat, Watched::Failed { codes, text } if codes == ["AccessDenied_x"] && text == "no"));
+        let flat =
+            read(json!({"status": "failed", "errorCode": "AccessDenied_x", "statusDescription": "no"}));
+        assert!(
+            matches!(flat, Watched::Failed { codes, text } if codes == ["AccessDenied_x"] && text == "no")
+        );
         assert!(matches!(read_monitor(&Value::Null, 303), Watched::Done(None)));
         assert!(matches!(read(json!(["?"])), Watched::Running));
     }

@@ -12,7 +12,7 @@ use landfall_core::digest::Algo;
 use landfall_core::error::Look;
 use landfall_core::memo::{Memo, MemoKey};
 use landfall_core::state::Reason;
-use landfall_core::store::{Copy, Destination, DestinationCaps, Found, Landed, Listing, Put};
+use landfall_core::store::{Copy, Destination, DestinationCaps, Found, Landed, Listed, Listing, Put};
 use landfall_core::transport::Body;
 use landfall_core::words::{Cursor, ItemKey};
 use landfall_core::{ByteSize, Code, ErrorKind, RelPath, Retry, StoreError, Times};
@@ -51,8 +51,8 @@ pub(crate) const LOCK_PAUSE: Duration = Duration::from_secs(300);
 /// Extensions that libraries rewrite after an upload. Personal drives mostly do not.
 // Source: reference/graph.md, section 13 (public issue threads; Microsoft publishes no list).
 const REWRITTEN: &[&str] = &[
-    "docx", "xlsx", "pptx", "docm", "xlsm", "pptm", "dotx", "xltx", "potx", "doc", "xls", "ppt", "dot", "pot",
-    "pdf", "html", "htm", "aspx", "jpg", "jpeg", "png",
+    "docx", "xlsx", "pptx", "docm", "xlsm", "pptm", "dotx", "xltx", "potx", "doc", "xls", "ppt", "dot",
+    "pot", "pdf", "html", "htm", "aspx", "jpg", "jpeg", "png",
 ];
 
 /// How a destination works.
@@ -208,6 +208,14 @@ impl Destination for GraphDestination {
         Ok(Box::new(Delta::new(self.place.clone(), since)))
     }
 
+    async fn children(
+        &self,
+        folder: &ItemKey,
+        page: Option<Cursor>,
+    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
+        self.place.children(Some(folder.as_str()), page).await
+    }
+
     async fn find(&self, parent: &ItemKey, name: &str) -> Look<Found> {
         match self.item_at(parent, name).await {
             Look::Present(item) => match found(&item) {
@@ -219,7 +227,12 @@ impl Destination for GraphDestination {
         }
     }
 
-    async fn ensure_folder(&self, parent: &ItemKey, name: &str, path: &RelPath) -> Result<ItemKey, StoreError> {
+    async fn ensure_folder(
+        &self,
+        parent: &ItemKey,
+        name: &str,
+        path: &RelPath,
+    ) -> Result<ItemKey, StoreError> {
         self.make_folder(parent, name, path).await
     }
 

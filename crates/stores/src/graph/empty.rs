@@ -75,14 +75,19 @@ impl GraphDestination {
                 let item: Option<DriveItem> = answer.json();
                 return match item.filter(|item| item.holding().is_some()) {
                     Some(item) => self.dated(&put, item, true).await,
-                    None => Err(unexpected(OPERATION, &subject, "the answer is no drive item").with_retry(Retry::Soon)),
+                    None => Err(unexpected(OPERATION, &subject, "the answer is no drive item")
+                        .with_retry(Retry::Soon)),
                 };
             }
             let refusal = Refusal::of(&answer);
             match refusal.status.as_u16() {
                 409 if put.replaces.is_none() => return self.stands(&put, ours).await,
-                404 if put.replaces.is_none() => self.wait_for(&put.parent, failures, &subject, &refusal).await?,
-                408 | 500..=599 if failures < TRIES && write_refused(&refusal, OPERATION, &subject).code.is_none() => {
+                404 if put.replaces.is_none() => {
+                    self.wait_for(&put.parent, failures, &subject, &refusal).await?;
+                }
+                408 | 500..=599
+                    if failures < TRIES && write_refused(&refusal, OPERATION, &subject).code.is_none() =>
+                {
                     ours = true;
                     self.pause(failures).await;
                 }
@@ -140,7 +145,9 @@ impl GraphDestination {
     /// The name is taken: by our own PUT, whose reply was lost, or by somebody else.
     async fn stands(&self, put: &Empty, ours: bool) -> Result<Landed, StoreError> {
         match self.standing(put).await {
-            Look::Present(item) if ours && item.is_file() && item.size().0 == 0 => self.dated(put, item, false).await,
+            Look::Present(item) if ours && item.is_file() && item.size().0 == 0 => {
+                self.dated(put, item, false).await
+            }
             Look::Present(item) => {
                 self.memo.forget(&put.memo).await?;
                 found(&item)

@@ -28,15 +28,17 @@ impl GraphDestination {
     ) -> Result<ItemKey, StoreError> {
         let subject = path.as_str();
         let body = json!({"name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail"});
-        let call = Call::new(Method::POST, self.place.address.children(parent.as_str()), "make folder", subject)
-            .cost(units(2))
-            .json(&body);
+        let call =
+            Call::new(Method::POST, self.place.address.children(parent.as_str()), "make folder", subject)
+                .cost(units(2))
+                .json(&body);
         for failures in 1..=TRIES {
             let answer = self.place.wire.send(&call).await?;
             let refusal = match answer.status.as_u16() {
                 200 | 201 => {
                     let made = answer.json::<DriveItem>().and_then(|item| item.id);
-                    let made = made.ok_or_else(|| unexpected("make folder", subject, "the answer is no folder"))?;
+                    let made =
+                        made.ok_or_else(|| unexpected("make folder", subject, "the answer is no folder"))?;
                     self.made(&made);
                     return Ok(ItemKey(made));
                 }
@@ -56,7 +58,12 @@ impl GraphDestination {
     }
 
     /// The folder that stands under a name; `None` where nothing can be seen there.
-    async fn adopt(&self, parent: &ItemKey, name: &str, subject: &str) -> Result<Option<ItemKey>, StoreError> {
+    async fn adopt(
+        &self,
+        parent: &ItemKey,
+        name: &str,
+        subject: &str,
+    ) -> Result<Option<ItemKey>, StoreError> {
         match self.item_at(parent, name).await {
             Look::Present(item) if item.is_folder() => Ok(item.id.map(ItemKey)),
             Look::Present(_) => {

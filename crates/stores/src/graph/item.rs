@@ -119,7 +119,8 @@ impl DriveItem {
     }
 
     pub(crate) fn digests(&self) -> Digests {
-        let text = self.file.as_ref().and_then(|f| f.hashes.as_ref()).and_then(|h| h.quick_xor_hash.as_deref());
+        let text =
+            self.file.as_ref().and_then(|f| f.hashes.as_ref()).and_then(|h| h.quick_xor_hash.as_deref());
         // Base64 by contract; some drives once gave 40 hex digits.
         text.and_then(|text| {
             Digest::from_base64(Algo::QuickXor, text).or_else(|| Digest::from_hex(Algo::QuickXor, text))
@@ -191,7 +192,11 @@ impl DriveItem {
                 parent: entry.parent,
                 name: entry.name,
                 times: entry.times,
-                child_count: self.folder.as_ref().and_then(|f| f.child_count.as_ref()).and_then(Number::as_u64),
+                child_count: self
+                    .folder
+                    .as_ref()
+                    .and_then(|f| f.child_count.as_ref())
+                    .and_then(Number::as_u64),
             }));
         }
         Some(Listed::File(entry))

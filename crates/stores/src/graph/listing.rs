@@ -93,14 +93,20 @@ impl Delta {
     }
 
     fn leads_back(&self, page: &ItemPage, link: &str) -> bool {
-        page.next.as_deref().is_some_and(|next| next == link || self.passed.iter().any(|passed| passed == next))
+        page.next
+            .as_deref()
+            .is_some_and(|next| next == link || self.passed.iter().any(|passed| passed == next))
     }
 
     fn is_expired(&self, answer: &Answer, link: &str) -> bool {
         match answer.status.as_u16() {
             410 => true,
             // Unverified: whether a link that is too old or from another drive may be refused so.
-            400 => link != self.place.address.delta() && !Refusal::of(answer).codes.is_empty() && self.restarts == 0,
+            400 => {
+                link != self.place.address.delta()
+                    && !Refusal::of(answer).codes.is_empty()
+                    && self.restarts == 0
+            }
             _ => false,
         }
     }

@@ -55,7 +55,12 @@ pub(crate) fn empty() -> Body {
 
 impl Place {
     /// Looks one item up by URL. Absent only where Graph itself says so in its own envelope.
-    pub(crate) async fn look_at(&self, url: String, operation: &'static str, subject: &str) -> Look<DriveItem> {
+    pub(crate) async fn look_at(
+        &self,
+        url: String,
+        operation: &'static str,
+        subject: &str,
+    ) -> Look<DriveItem> {
         let call = Call::get(url, operation, subject).cost(units(1));
         let answer = match self.wire.send(&call).await {
             Ok(answer) => answer,
@@ -162,7 +167,11 @@ impl Place {
         }
         let begins = header_text(&headers, "content-range").and_then(range_start);
         if begins.unwrap_or(from) != from {
-            return Err(unexpected("read", subject, "the service answered with another range than was asked for"));
+            return Err(unexpected(
+                "read",
+                subject,
+                "the service answered with another range than was asked for",
+            ));
         }
         Ok(Fetched::Body(body))
     }

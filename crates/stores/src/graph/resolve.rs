@@ -172,7 +172,9 @@ impl Graph {
         let site: Vec<&str> = path.split('/').take(2).collect();
         let site = self.site(&format!("{host}/{}", site.join("/"))).await?;
         let subject = format!("the drive of {}", site.web_url);
-        let answer = self.ask(&format!("{}/sites/{}/drive", self.endpoints.graph, site_id(&site.id)), 1, &subject).await?;
+        let answer = self
+            .ask(&format!("{}/sites/{}/drive", self.endpoints.graph, site_id(&site.id)), 1, &subject)
+            .await?;
         if answer.status.is_success() {
             return self.drive_of(&answer, &subject).await;
         }
@@ -252,7 +254,8 @@ impl Graph {
         let libraries = self.libraries(site).await?;
         let wanted = landfall_core::words::fold(&decode(name.trim_matches('/')));
         let same = |text: &str| landfall_core::words::fold(text) == wanted;
-        let found = libraries.iter().find(|l| same(&l.name)).or_else(|| libraries.iter().find(|l| same(&l.address)));
+        let found =
+            libraries.iter().find(|l| same(&l.name)).or_else(|| libraries.iter().find(|l| same(&l.address)));
         if let Some(library) = found {
             return self.drive(&library.id).await;
         }
@@ -400,7 +403,8 @@ mod tests {
 
     #[test]
     fn zero_of_everything_is_no_quota() {
-        let body = serde_json::json!({"deleted": 0, "remaining": 0, "total": 0, "used": 0, "state": "normal"});
+        let body =
+            serde_json::json!({"deleted": 0, "remaining": 0, "total": 0, "used": 0, "state": "normal"});
         assert_eq!(quota(Some(&body)), Quota { state: Some("normal".into()), ..Quota::default() });
     }
 }

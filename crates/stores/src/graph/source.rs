@@ -21,8 +21,7 @@ use super::place::{Fetched, Place, empty, source_refused, unexpected};
 const RENEWALS: u32 = 4;
 
 /// What is asked of an item whose address has expired.
-const RECHECK: &str =
-    "?$select=id,name,size,eTag,file,folder,package,malware,parentReference,fileSystemInfo,@microsoft.graph.downloadUrl";
+const RECHECK: &str = "?$select=id,name,size,eTag,file,folder,package,malware,parentReference,fileSystemInfo,@microsoft.graph.downloadUrl";
 
 /// A OneDrive or a document library that files come from.
 #[derive(Debug)]
@@ -48,14 +47,24 @@ impl GraphSource {
         let item = match self.place.item(entry.key.as_str(), RECHECK, &entry.name).await {
             Look::Present(item) => item,
             Look::Absent => {
-                return Err(StoreError::new(ErrorKind::NotFound, "open", &entry.name, "the source no longer has it")
-                    .with_reason(Reason::SourceGone));
+                return Err(StoreError::new(
+                    ErrorKind::NotFound,
+                    "open",
+                    &entry.name,
+                    "the source no longer has it",
+                )
+                .with_reason(Reason::SourceGone));
             }
             Look::Unknown(error) => return Err(error),
         };
         if item.is_infected() {
-            return Err(StoreError::new(ErrorKind::Malware, "open", &entry.name, "the service holds it back as infected")
-                .with_reason(Reason::Malware));
+            return Err(StoreError::new(
+                ErrorKind::Malware,
+                "open",
+                &entry.name,
+                "the service holds it back as infected",
+            )
+            .with_reason(Reason::Malware));
         }
         if let Some(difference) = differs(entry, &item) {
             return Err(StoreError::new(ErrorKind::Changed, "open", &entry.name, difference)
@@ -76,9 +85,13 @@ fn differs(entry: &Entry, item: &DriveItem) -> Option<String> {
         return Some(format!("size {} when listed, {} now", entry.size.0, item.size().0));
     }
     match (&entry.digests.quickxor, item.digests().quickxor) {
-        (Some(then), Some(now)) => (*then != now).then(|| "its hash is another than when it was listed".into()),
+        (Some(then), Some(now)) => {
+            (*then != now).then(|| "its hash is another than when it was listed".into())
+        }
         _ => match (&entry.revision, item.revision()) {
-            (Some(then), Some(now)) if *then != now => Some("its eTag is another than when it was listed".into()),
+            (Some(then), Some(now)) if *then != now => {
+                Some("its eTag is another than when it was listed".into())
+            }
             _ => None,
         },
     }

@@ -114,7 +114,9 @@ impl GraphDestination {
 
     /// Gives up what is remembered under a memo; nothing happens where nothing is.
     pub(super) async fn abandon_session(&self, memo: &MemoKey) -> Result<(), StoreError> {
-        if let Some(Remembered { begun: Begun::Session(url), .. }) = Remembered::recall(&*self.memo, memo).await? {
+        if let Some(Remembered { begun: Begun::Session(url), .. }) =
+            Remembered::recall(&*self.memo, memo).await?
+        {
             self.close(&url, "an upload that was given up").await?;
         }
         self.memo.forget(memo).await
@@ -134,7 +136,10 @@ impl GraphDestination {
 impl Upload<'_, '_> {
     async fn run(mut self) -> Result<Landed, StoreError> {
         let mut begun = self.job.begun().await?;
-        if self.job.resumed && begun.is_none() && let Some(landed) = self.job.stands_there().await? {
+        if self.job.resumed
+            && begun.is_none()
+            && let Some(landed) = self.job.stands_there().await?
+        {
             return Ok(landed);
         }
         let mut from = 0;
@@ -161,7 +166,9 @@ impl Upload<'_, '_> {
             let lingers = matches!(fed, Fed::NameTaken);
             let landed = match fed {
                 Fed::Committed(answer) => self.job.committed(&answer).await?,
-                Fed::Vanished => self.job.judge(self.whole_sent || self.job.resumed, self.digest().as_ref()).await?,
+                Fed::Vanished => {
+                    self.job.judge(self.whole_sent || self.job.resumed, self.digest().as_ref()).await?
+                }
                 Fed::NameTaken => self.job.judge(true, self.digest().as_ref()).await?,
             };
             match landed {
@@ -178,7 +185,10 @@ impl Upload<'_, '_> {
                 None => self.job.discard(&url).await?,
             }
         }
-        Err(self.job.error(ErrorKind::Interrupted, "the service dropped every session").with_retry(Retry::Soon))
+        Err(self
+            .job
+            .error(ErrorKind::Interrupted, "the service dropped every session")
+            .with_retry(Retry::Soon))
     }
 
     /// The hash of the whole content, where all of it passed here.
@@ -313,7 +323,9 @@ impl Job<'_> {
                 Some(found) => Ok(Landed::Occupied(found)),
                 None => Err(unexpected(OPERATION, self.subject(), "the answer is no drive item")),
             },
-            Look::Absent => Err(self.reserved("an upload session of which nobody knows the address holds the name")),
+            Look::Absent => {
+                Err(self.reserved("an upload session of which nobody knows the address holds the name"))
+            }
             Look::Unknown(error) => Err(error),
         }
     }
@@ -362,7 +374,8 @@ impl Job<'_> {
             return false;
         }
         let times = item.times().modified;
-        if self.to.may_rewrite(&self.name) && times.is_some() && times == self.times.whole_seconds().modified {
+        if self.to.may_rewrite(&self.name) && times.is_some() && times == self.times.whole_seconds().modified
+        {
             // A library changes size and hash of such files as it takes them; the times are ours.
             return true;
         }

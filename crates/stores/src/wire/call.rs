@@ -44,7 +44,12 @@ impl std::fmt::Debug for Call {
 
 impl Call {
     /// Describes a request with the token; it may be repeated blindly until [`Call::once`] says otherwise.
-    pub fn new(method: Method, url: impl Into<String>, operation: &'static str, subject: impl Into<String>) -> Self {
+    pub fn new(
+        method: Method,
+        url: impl Into<String>,
+        operation: &'static str,
+        subject: impl Into<String>,
+    ) -> Self {
         Self {
             method,
             url: url.into(),

@@ -141,7 +141,9 @@ fn authority(url: &str) -> Option<&str> {
 /// True where two URLs have the same scheme, host and port: only then may a token meant for one go to the other.
 pub(crate) fn same_origin(a: &str, b: &str) -> bool {
     let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let userinfo = |url: &str| url.split_once("://").and_then(|(_, r)| r.split('/').next()).is_some_and(|a| a.contains('@'));
+    let userinfo = |url: &str| {
+        url.split_once("://").and_then(|(_, r)| r.split('/').next()).is_some_and(|a| a.contains('@'))
+    };
     match (authority(a), authority(b)) {
         (Some(x), Some(y)) => {
             !userinfo(a) && !userinfo(b) && scheme(a) == scheme(b) && x.eq_ignore_ascii_case(y)
@@ -156,9 +158,13 @@ mod tests {
 
     #[test]
     fn only_this_machine_may_be_reached_in_the_clear() {
-        for good in
-            ["https://graph.microsoft.com/v1.0", "http://127.0.0.1:8080/v1.0", "http://[::1]:1/", "http://localhost", "http://graph.sim/v1.0"]
-        {
+        for good in [
+            "https://graph.microsoft.com/v1.0",
+            "http://127.0.0.1:8080/v1.0",
+            "http://[::1]:1/",
+            "http://localhost",
+            "http://graph.sim/v1.0",
+        ] {
             assert!(require_secure(good).is_ok(), "{good}");
         }
         for bad in [
@@ -193,7 +199,9 @@ mod tests {
         let dod = Endpoints::of(Cloud::UsDod);
         assert_eq!(dod.scope, "https://dod-graph.microsoft.us/.default");
         assert_eq!(dod.login, "https://login.microsoftonline.us");
-        let sim = Endpoints::replaced(Cloud::Global, Some("http://login.sim/"), Some("http://graph.sim/v1.0/")).unwrap();
+        let sim =
+            Endpoints::replaced(Cloud::Global, Some("http://login.sim/"), Some("http://graph.sim/v1.0/"))
+                .unwrap();
         assert_eq!((sim.login.as_str(), sim.graph.as_str()), ("http://login.sim", "http://graph.sim/v1.0"));
         assert_eq!(sim.scope, Endpoints::of(Cloud::Global).scope);
     }

@@ -51,7 +51,8 @@ impl ReqwestTransport {
             .referer(false)
             .build()
             .map_err(|error| {
-                StoreError::new(ErrorKind::Rejected, "set up", "the network", text(&error)).with_code(Code::Unreachable)
+                StoreError::new(ErrorKind::Rejected, "set up", "the network", text(&error))
+                    .with_code(Code::Unreachable)
             })?;
         Ok(Self { client })
     }

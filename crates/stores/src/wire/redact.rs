@@ -94,7 +94,8 @@ fn push_clean(out: &mut String, piece: &str) {
         })
         .min();
     // A query holds secrets under names that nobody has listed, so it goes whole.
-    let query = lower.find('?').filter(|at| lower.get(*at..).is_some_and(|q| q.contains('='))).map(|at| at + 1);
+    let query =
+        lower.find('?').filter(|at| lower.get(*at..).is_some_and(|q| q.contains('='))).map(|at| at + 1);
     let token = lower.find("eyj").filter(|at| lower.len() - at > 16);
     match [named, query, token].into_iter().flatten().min() {
         Some(at) => {
@@ -129,7 +130,10 @@ mod tests {
             shown_url("https://ada:pw@my.sim/_layouts/15/download.aspx?UniqueId=1&tempauth=eyJ0#x"),
             "https://my.sim/_layouts/15/download.aspx"
         );
-        assert_eq!(shown_url("http://g.sim/v1.0/drives/b!1/root/delta(token='abc')"), "http://g.sim/v1.0/drives/b!1/root/delta");
+        assert_eq!(
+            shown_url("http://g.sim/v1.0/drives/b!1/root/delta(token='abc')"),
+            "http://g.sim/v1.0/drives/b!1/root/delta"
+        );
         assert_eq!(shown_url("https://host"), "https://host");
     }
 

@@ -80,7 +80,9 @@ impl Refusal {
 
     /// True where the place written to has no room.
     pub(crate) fn is_full(&self) -> bool {
-        self.status == StatusCode::INSUFFICIENT_STORAGE || self.has("quotaLimitReached") || self.has("quotaLimitExceeded")
+        self.status == StatusCode::INSUFFICIENT_STORAGE
+            || self.has("quotaLimitReached")
+            || self.has("quotaLimitExceeded")
     }
 
     /// The refusal in one line: status, deepest code, text, and what Microsoft's support asks for.
@@ -102,7 +104,9 @@ impl Refusal {
     pub(crate) fn error(&self, operation: &'static str, subject: &str) -> StoreError {
         let kind = self.kind();
         let mut error = StoreError::new(kind, operation, subject, self.text());
-        if kind == ErrorKind::Throttled && let Some(wait) = self.retry_after {
+        if kind == ErrorKind::Throttled
+            && let Some(wait) = self.retry_after
+        {
             error.retry = Retry::After(wait);
         }
         match kind {

@@ -267,7 +267,8 @@ impl Wire {
             headers.insert("client-request-id", id);
         }
         if let Some(token) = token
-            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.secret().expose_secret()))
+            && let Ok(mut value) =
+                HeaderValue::from_str(&format!("Bearer {}", token.secret().expose_secret()))
         {
             value.set_sensitive(true);
             headers.insert(http::header::AUTHORIZATION, value);

@@ -133,7 +133,13 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// Prepares to ask for tokens; nothing is sent yet.
     #[must_use]
-    pub fn new(parts: WireParts, endpoints: &Endpoints, tenant: &str, client: &str, credential: Credential) -> Self {
+    pub fn new(
+        parts: WireParts,
+        endpoints: &Endpoints,
+        tenant: &str,
+        client: &str,
+        credential: Credential,
+    ) -> Self {
         Self {
             parts,
             endpoint: format!("{}/{}/oauth2/v2.0/token", endpoints.login, super::percent::encode(tenant)),

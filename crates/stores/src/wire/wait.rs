@@ -51,7 +51,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(n, v)| (http::HeaderName::from_static(n), HeaderValue::from_str(v).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(n, v)| (http::HeaderName::from_static(n), HeaderValue::from_str(v).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -61,7 +64,10 @@ mod tests {
         assert_eq!(read(&[("retry-after", " 1.5 ")]), Some(Duration::from_millis(1500)));
         assert_eq!(read(&[("retry-after", "99999999999")]), Some(Duration::from_secs(86_400)));
         assert_eq!(
-            read(&[("retry-after", "Mon, 05 Jan 2026 00:01:00 GMT"), ("date", "Mon, 05 Jan 2026 00:00:00 GMT")]),
+            read(&[
+                ("retry-after", "Mon, 05 Jan 2026 00:01:00 GMT"),
+                ("date", "Mon, 05 Jan 2026 00:00:00 GMT")
+            ]),
             Some(Duration::from_secs(60))
         );
         for bad in ["", "soon", "-3", "NaN", "-0.5"] {

@@ -37,11 +37,20 @@ pub(super) async fn a_tree_is_kept_as_listed(setup: Setup) {
     assert_eq!(ledger.open_tree("tree-kept").await.unwrap(), tree);
     assert_ne!(ledger.open_tree("別の木").await.unwrap(), tree);
     let cursor = ledger.tree_cursor(tree).await.unwrap();
-    assert_eq!((cursor.pass, cursor.full, cursor.complete, cursor.cursor), (1, true, true, Some(Cursor("tree-1".into()))));
+    assert_eq!(
+        (cursor.pass, cursor.full, cursor.complete, cursor.cursor),
+        (1, true, true, Some(Cursor("tree-1".into())))
+    );
     let row = ledger.found_item(tree, &ItemKey::from("f")).await.unwrap().unwrap();
     let wanted = entry("f", "d", "会議.WAV", 10);
-    assert_eq!((&row.name, row.folder, &row.parent, row.times), (&wanted.name, false, &wanted.parent, wanted.times));
-    assert_eq!((row.evidence.size, row.evidence.digests, row.revision), (wanted.size, wanted.digests, wanted.revision));
+    assert_eq!(
+        (&row.name, row.folder, &row.parent, row.times),
+        (&wanted.name, false, &wanted.parent, wanted.times)
+    );
+    assert_eq!(
+        (row.evidence.size, row.evidence.digests, row.revision),
+        (wanted.size, wanted.digests, wanted.revision)
+    );
     assert_eq!(names(ledger, tree, Some("d"), "会議.wav").await, ["会議.WAV"]);
     assert_eq!(names(ledger, tree, None, "録音").await, ["録音"]);
     assert_eq!(names(ledger, tree, Some("root"), "録音").await, ["録音"]);
@@ -75,7 +84,8 @@ pub(super) async fn what_goes_takes_everything_below_it(setup: Setup) {
     for (key, there) in [("a", false), ("b", false), ("f", false), ("g", true), ("h", true)] {
         assert_eq!(ledger.found_item(tree, &ItemKey::from(key)).await.unwrap().is_some(), there, "{key}");
     }
-    page(ledger, tree, vec![Listed::Gone(ItemKey::from("h")), Listed::Gone(ItemKey::from("never"))], true).await;
+    page(ledger, tree, vec![Listed::Gone(ItemKey::from("h")), Listed::Gone(ItemKey::from("never"))], true)
+        .await;
     assert!(ledger.found_item(tree, &ItemKey::from("h")).await.unwrap().is_none());
 }
 

@@ -2,11 +2,11 @@
 
 use landfall_core::ledger::{Enrolment, FolderPlacement, Record, RunStart};
 use landfall_core::row::Standing;
-use landfall_core::state::{Event, State};
+use landfall_core::state::State;
 use landfall_core::words::{Cursor, FileId, FolderId};
 use landfall_core::{Code, ErrorKind};
 
-use super::{Scene, Setup, at, file};
+use super::{Scene, Setup, at, file, intended};
 
 pub(super) async fn jobs_are_found_and_epochs_grow(setup: Setup) {
     let ledger = setup.ledger;
@@ -20,7 +20,8 @@ pub(super) async fn jobs_are_found_and_epochs_grow(setup: Setup) {
     let source = ledger.open_source(&second, "録音", "d").await.unwrap();
     assert_eq!(ledger.open_source(&second, "録音", "d").await.unwrap(), source);
     let other = ledger.open_source(&second, "録画", "e").await.unwrap();
-    let labels: Vec<_> = ledger.sources(second.id).await.unwrap().into_iter().map(|s| (s.id, s.label)).collect();
+    let labels: Vec<_> =
+        ledger.sources(second.id).await.unwrap().into_iter().map(|s| (s.id, s.label)).collect();
     assert_eq!(labels, [(source, "録音".to_owned()), (other, "録画".to_owned())]);
     let roots = ledger.folders(second.id, source, None, 10).await.unwrap();
     assert_eq!(roots.len(), 1, "opening a source makes its root row, once");
@@ -33,7 +34,10 @@ pub(super) async fn a_changed_target_is_refused(setup: Setup) {
     let scene = Scene::open(&setup, "changed-target").await;
     let error = scene.ledger.open_job("changed-target", "別の宛先", "test", at(0)).await.unwrap_err();
     assert_eq!((error.kind, error.code), (ErrorKind::Rejected, Some(Code::TargetChanged)));
-    assert!(scene.ledger.holds(scene.job.id, scene.job.epoch).await.unwrap(), "the refused opening took nothing");
+    assert!(
+        scene.ledger.holds(scene.job.id, scene.job.epoch).await.unwrap(),
+        "the refused opening took nothing"
+    );
     let error = scene.ledger.open_source(&scene.job, "ada@contoso.com", "drive-2").await.unwrap_err();
     assert_eq!((error.kind, error.code), (ErrorKind::Rejected, Some(Code::TargetChanged)));
 }
@@ -43,12 +47,16 @@ pub(super) async fn a_stale_epoch_is_refused_on_every_write(setup: Setup) {
     scene.pass(true, vec![file("k1", "", "会議.wav")]).await;
     scene.place_all().await;
     let row = scene.file("k1").await;
-    let run = scene.ledger.begin_run(&scene.job, RunStart { command: "run".into(), at: at(0), fresh: true }).await.unwrap();
+    let run = scene
+        .ledger
+        .begin_run(&scene.job, RunStart { command: "run".into(), at: at(0), fresh: true })
+        .await
+        .unwrap();
     let (ledger, stale, source) = (&scene.ledger, &scene.job, scene.source);
     ledger.open_job("stale", "宛先", "test", at(1)).await.unwrap();
     let before = scene.files().await;
     let page = Enrolment { source, pass: 1, items: vec![], cursor: None, complete: true, at: at(1) };
-    let record = Record { file: row.id, expect: State::Pending, event: Event::Intended { via: landfall_core::state::Via::Stream }, at: at(1) };
+    let record = Record { file: row.id, expect: State::Pending, event: intended(), at: at(1) };
     let place = FolderPlacement { folder: row.folder, standing: Standing::In, target: None, target_hash: 0 };
     let refusals = [
         ledger.begin_run(stale, RunStart { command: "run".into(), at: at(1), fresh: false }).await.err(),
@@ -112,8 +120,14 @@ pub(super) async fn an_interrupted_run_goes_on(setup: Setup) {
     let after = ledger.begin_run(&job, start("run", 8, false)).await.unwrap();
     assert!(after.id > fresh.id, "only the newest run of a command goes on");
     let runs = ledger.runs(job.id, 10).await.unwrap();
-    assert_eq!(runs.iter().map(|r| r.id).collect::<Vec<_>>(), [after.id, fresh.id, next.id, other.id, first.id]);
-    assert_eq!((runs[4].ended, runs[4].summary.as_str(), runs[4].resumed), (Some(at(4)), "{\"件数\":1}", true));
+    assert_eq!(
+        runs.iter().map(|r| r.id).collect::<Vec<_>>(),
+        [after.id, fresh.id, next.id, other.id, first.id]
+    );
+    assert_eq!(
+        (runs[4].ended, runs[4].summary.as_str(), runs[4].resumed),
+        (Some(at(4)), "{\"件数\":1}", true)
+    );
     assert_eq!(ledger.runs(job.id, 2).await.unwrap(), runs[..2]);
     assert!(ledger.end_run(&job, landfall_core::RunId(i64::MAX), at(9), "").await.is_err());
 }
@@ -129,7 +143,10 @@ pub(super) async fn a_pass_keeps_or_drops_its_cursor(setup: Setup) {
     assert_eq!((row.complete, row.cursor), (false, Some(Cursor("cursor-1".into()))));
     scene.page(vec![], true).await;
     let row = ledger.begin_pass(job, source, false).await.unwrap();
-    assert_eq!((row.pass, row.full, row.complete, row.cursor), (2, false, false, Some(Cursor("cursor-1".into()))));
+    assert_eq!(
+        (row.pass, row.full, row.complete, row.cursor),
+        (2, false, false, Some(Cursor("cursor-1".into())))
+    );
     let row = ledger.begin_pass(job, source, true).await.unwrap();
     assert_eq!((row.pass, row.full, row.cursor), (3, true, None));
     let late = Enrolment { source, pass: 2, items: vec![], cursor: None, complete: true, at: at(1) };

@@ -3,11 +3,11 @@
 use landfall_core::ErrorKind;
 use landfall_core::ledger::{EnrolTally, FolderPlacement};
 use landfall_core::row::Standing;
-use landfall_core::state::{Event, Reason, State};
+use landfall_core::state::{Reason, State};
 use landfall_core::store::Listed;
 use landfall_core::words::{ItemKey, RelPath, Revision, fold_hash};
 
-use super::{Scene, Setup, at, entry, file, folder, quickxor};
+use super::{Scene, Setup, at, entry, file, folder, intended, quickxor};
 
 fn path(text: &str) -> RelPath {
     RelPath::new(text).unwrap()
@@ -30,7 +30,10 @@ pub(super) async fn children_may_come_before_their_parents(setup: Setup) {
     let row = scene.file("f1").await;
     assert_eq!(row.path(), Some(path("録音/二月/会議.wav")));
     assert_eq!(row.entry, entry("f1", "d2", "会議.wav", 10));
-    assert_eq!((row.standing, row.state, row.seen, row.source), (Standing::Unsettled, State::Pending, 1, scene.source));
+    assert_eq!(
+        (row.standing, row.state, row.seen, row.source),
+        (Standing::Unsettled, State::Pending, 1, scene.source)
+    );
     let root = scene.file("f2").await;
     assert_eq!((root.path(), root.entry.parent), (Some(path("議事録.txt")), None));
     let rows = scene.ledger.folders(scene.job.id, scene.source, None, 10).await.unwrap();
@@ -84,7 +87,8 @@ pub(super) async fn a_moved_folder_moves_its_files(setup: Setup) {
     ];
     scene.pass(true, items).await;
     scene.place_all().await;
-    let out = super::Placement { standing: Standing::Outside, target: 0, ..super::placed(&scene.file("f4").await) };
+    let out =
+        super::Placement { standing: Standing::Outside, target: 0, ..super::placed(&scene.file("f4").await) };
     scene.ledger.place(&scene.job, vec![out]).await.unwrap();
     scene.pass(false, vec![folder("c", "b", "録音（旧）")]).await;
     assert_eq!(folder_paths(&scene).await, ["", "営業", "経理", "経理/録音（旧）"]);
@@ -99,16 +103,28 @@ pub(super) async fn a_moved_folder_moves_its_files(setup: Setup) {
         [(1, "Renamed", "営業/録音/一.wav", at(20)), (2, "Renamed", "営業/録音/二.wav", at(20))],
         "those that took part are told of the move, once"
     );
-    assert_eq!((events[0].from, events[0].to, events[0].epoch), (State::Pending, State::Pending, scene.job.epoch));
+    assert_eq!(
+        (events[0].from, events[0].to, events[0].epoch),
+        (State::Pending, State::Pending, scene.job.epoch)
+    );
     scene.place_all().await;
     scene.pass(false, vec![folder("b", "", "経理部")]).await;
-    assert_eq!(scene.file("f2").await.path(), Some(path("経理部/録音（旧）/二.wav")), "a rename reaches below");
+    assert_eq!(
+        scene.file("f2").await.path(),
+        Some(path("経理部/録音（旧）/二.wav")),
+        "a rename reaches below"
+    );
     assert_eq!(scene.events(2).await, ["Renamed", "Renamed", "Renamed"]);
 }
 
 pub(super) async fn a_parent_that_never_comes_leaves_no_path(setup: Setup) {
     let scene = Scene::open(&setup, "no-parent").await;
-    scene.pass(true, vec![file("f1", "ghost", "孤児.wav"), folder("d", "ghost", "下"), file("f2", "d", "孫.wav")]).await;
+    scene
+        .pass(
+            true,
+            vec![file("f1", "ghost", "孤児.wav"), folder("d", "ghost", "下"), file("f2", "d", "孫.wav")],
+        )
+        .await;
     for key in ["f1", "f2"] {
         let row = scene.file(key).await;
         assert_eq!((row.path(), row.standing), (None, Standing::Unsettled), "{key}");
@@ -125,7 +141,12 @@ pub(super) async fn a_parent_that_never_comes_leaves_no_path(setup: Setup) {
 
 pub(super) async fn a_full_pass_sweeps_what_it_did_not_see(setup: Setup) {
     let scene = Scene::open(&setup, "sweep").await;
-    let items = vec![folder("d", "", "資料"), file("f1", "d", "一.txt"), file("f2", "d", "二.txt"), folder("e", "", "空")];
+    let items = vec![
+        folder("d", "", "資料"),
+        file("f1", "d", "一.txt"),
+        file("f2", "d", "二.txt"),
+        folder("e", "", "空"),
+    ];
     scene.pass(true, items).await;
     scene.place_all().await;
     let (_, gone) = scene.pass(false, vec![]).await;
@@ -193,7 +214,8 @@ pub(super) async fn a_file_may_be_renamed_lost_and_come_back(setup: Setup) {
 pub(super) async fn skipped_things_keep_their_reason(setup: Setup) {
     let scene = Scene::open(&setup, "skipped").await;
     let shortcut = |name: &str| Listed::Skipped { entry: entry("s", "d", name, 7), reason: Reason::Shortcut };
-    let (tally, _) = scene.pass(true, vec![folder("d", "", "共有"), shortcut("近道"), file("f", "d", "除外.tmp")]).await;
+    let (tally, _) =
+        scene.pass(true, vec![folder("d", "", "共有"), shortcut("近道"), file("f", "d", "除外.tmp")]).await;
     assert_eq!((tally.skipped, tally.new), (1, 1));
     let filtered = super::Placement {
         standing: Standing::Skipped,
@@ -208,7 +230,11 @@ pub(super) async fn skipped_things_keep_their_reason(setup: Setup) {
         assert_eq!((row.standing, row.skip), (Standing::Skipped, Some(reason)), "{key} unchanged");
     }
     scene.pass(false, vec![folder("d", "", "共有（新）")]).await;
-    assert_eq!(scene.file("s").await.skip, Some(Reason::Shortcut), "a listing's reason survives a moved folder");
+    assert_eq!(
+        scene.file("s").await.skip,
+        Some(Reason::Shortcut),
+        "a listing's reason survives a moved folder"
+    );
     assert_eq!(scene.file("f").await.standing, Standing::Unsettled, "a filter has to look again");
     scene.pass(false, vec![Listed::File(entry("s", "d", "近道", 7))]).await;
     let row = scene.file("s").await;
@@ -240,7 +266,8 @@ pub(super) async fn an_unfinished_listing_is_not_settled(setup: Setup) {
 
 pub(super) async fn folders_page_by_path(setup: Setup) {
     let scene = Scene::open(&setup, "folder-pages").await;
-    let mut items = vec![folder("a", "", "a"), folder("a2", "", "a b"), folder("a3", "a", "c"), folder("twin", "", "a")];
+    let mut items =
+        vec![folder("a", "", "a"), folder("a2", "", "a b"), folder("a3", "a", "c"), folder("twin", "", "a")];
     items.extend((0..5).map(|n| folder(&format!("j{n}"), "", &format!("録音{n}"))));
     scene.pass(true, items).await;
     let mut paths = Vec::new();
@@ -252,7 +279,14 @@ pub(super) async fn folders_page_by_path(setup: Setup) {
         paths.extend(rows.into_iter().map(|f| f.path.unwrap().to_string()));
     }
     assert_eq!(paths, ["", "a", "a", "a b", "a/c", "録音0", "録音1", "録音2", "録音3", "録音4"]);
-    assert!(scene.ledger.folders(scene.job.id, landfall_core::SourceId(i64::MAX), None, 5).await.unwrap().is_empty());
+    assert!(
+        scene
+            .ledger
+            .folders(scene.job.id, landfall_core::SourceId(i64::MAX), None, 5)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 pub(super) async fn children_are_counted_and_unknown_keys_named(setup: Setup) {
@@ -270,9 +304,14 @@ pub(super) async fn children_are_counted_and_unknown_keys_named(setup: Setup) {
     scene.pass(false, vec![Listed::Gone(ItemKey::from("f2"))]).await;
     let (ledger, job, source) = (&scene.ledger, scene.job.id, scene.source);
     assert_eq!(ledger.child_tally(job, source, Some(&ItemKey::from("d"))).await.unwrap(), (2, 1, 15));
-    assert_eq!(ledger.child_tally(job, source, None).await.unwrap(), (1, 1, 10), "a folder only named by children is none");
+    assert_eq!(
+        ledger.child_tally(job, source, None).await.unwrap(),
+        (1, 1, 10),
+        "a folder only named by children is none"
+    );
     assert_eq!(ledger.child_tally(job, source, Some(&ItemKey::from("none"))).await.unwrap(), (0, 0, 0));
-    let keys: Vec<ItemKey> = ["f2", "d", "never", "f1", "ghost", "s"].into_iter().map(ItemKey::from).collect();
+    let keys: Vec<ItemKey> =
+        ["f2", "d", "never", "f1", "ghost", "s"].into_iter().map(ItemKey::from).collect();
     let unknown = ledger.unknown_keys(job, source, &keys).await.unwrap();
     assert_eq!(unknown, ["f2", "never", "ghost"].map(ItemKey::from));
     assert!(ledger.unknown_keys(job, source, &[]).await.unwrap().is_empty());
@@ -280,13 +319,16 @@ pub(super) async fn children_are_counted_and_unknown_keys_named(setup: Setup) {
 
 pub(super) async fn hostile_names_are_held_and_lead_nowhere(setup: Setup) {
     let scene = Scene::open(&setup, "hostile").await;
-    let names = ["..", ".", "a/b", "nul\0nul", "'; DROP TABLE file; --", "\u{202e}txt.exe", "{\"a\":1}", "\\"];
-    let mut items: Vec<_> = names.iter().enumerate().map(|(n, name)| folder(&format!("d{n}"), "", name)).collect();
+    let names =
+        ["..", ".", "a/b", "nul\0nul", "'; DROP TABLE file; --", "\u{202e}txt.exe", "{\"a\":1}", "\\"];
+    let mut items: Vec<_> =
+        names.iter().enumerate().map(|(n, name)| folder(&format!("d{n}"), "", name)).collect();
     items.extend((0..names.len()).map(|n| file(&format!("f{n}"), &format!("d{n}"), names[n])));
     scene.pass(true, items).await;
     let mut paths = folder_paths(&scene).await;
     paths.sort();
-    let mut wanted = vec!["", "nul\u{2400}nul", "'; DROP TABLE file; --", "\u{202e}txt.exe", "{\"a\":1}", "\\"];
+    let mut wanted =
+        vec!["", "nul\u{2400}nul", "'; DROP TABLE file; --", "\u{202e}txt.exe", "{\"a\":1}", "\\"];
     wanted.sort_unstable();
     assert_eq!(paths, wanted);
     for (n, name) in names.iter().enumerate() {
@@ -298,19 +340,26 @@ pub(super) async fn hostile_names_are_held_and_lead_nowhere(setup: Setup) {
 
 pub(super) async fn a_large_page_is_taken_whole(setup: Setup) {
     let scene = Scene::open(&setup, "large").await;
-    let items: Vec<_> = (0..2500).map(|n| file(&format!("k{n}"), &format!("d{}", n % 7), &format!("録音{n}.wav"))).collect();
+    let items: Vec<_> =
+        (0..2500).map(|n| file(&format!("k{n}"), &format!("d{}", n % 7), &format!("録音{n}.wav"))).collect();
     scene.ledger.begin_pass(&scene.job, scene.source, true).await.unwrap();
     let tally = scene.page(items.clone(), true).await;
     assert_eq!(tally.new, 2500);
     let ids: Vec<_> = scene.files().await.iter().map(|f| (f.id, f.entry.name.clone())).collect();
     assert!(ids.windows(2).all(|w| w[0].0 < w[1].0));
     assert_eq!(ids[2499].1, "録音2499.wav", "ids ascend in the order of enrolment");
-    let place = |standing| FolderPlacement { folder: landfall_core::FolderId(-1), standing, target: None, target_hash: 0 };
+    let place = |standing| FolderPlacement {
+        folder: landfall_core::FolderId(-1),
+        standing,
+        target: None,
+        target_hash: 0,
+    };
     scene.ledger.place_folders(&scene.job, vec![place(Standing::In)]).await.unwrap();
     assert_eq!(fold_hash("録音.WAV"), fold_hash("録音.wav"));
     scene.place_all().await;
     let row = scene.file("k3").await;
-    let record = landfall_core::ledger::Record { file: row.id, expect: State::Pending, event: Event::Intended { via: landfall_core::state::Via::Stream }, at: at(1) };
+    let record =
+        landfall_core::ledger::Record { file: row.id, expect: State::Pending, event: intended(), at: at(1) };
     scene.ledger.record(&scene.job, vec![record]).await.unwrap();
     assert!(scene.file("k3").await.intended);
 }

@@ -34,7 +34,8 @@ pub(super) async fn secrets_come_back_and_expired_memos_do_not(setup: Setup) {
     let job = JobId(7003);
     let far = Timestamp::from_second(32_503_680_000).unwrap();
     let key = |key: &str| MemoKey::new(job, "session", key);
-    let secret = |expires| MemoValue { text: "https://up.example/録音?token=s3cret".into(), secret: true, expires };
+    let secret =
+        |expires| MemoValue { text: "https://up.example/録音?token=s3cret".into(), secret: true, expires };
     ledger.remember(&key("open"), secret(Some(far))).await.unwrap();
     ledger.remember(&key("for ever"), secret(None)).await.unwrap();
     ledger.remember(&key("over"), secret(Some(super::at(0)))).await.unwrap();

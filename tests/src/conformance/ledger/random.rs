@@ -85,7 +85,15 @@ impl Story {
             6 => {
                 let full = self.rng.bool();
                 let answers = self.each(async |side, story| {
-                    shape(&side.begin_pass(&story.jobs[story.at(side)], story.sources[story.at(side)][which], full).await)
+                    shape(
+                        &side
+                            .begin_pass(
+                                &story.jobs[story.at(side)],
+                                story.sources[story.at(side)][which],
+                                full,
+                            )
+                            .await,
+                    )
                 });
                 same(answers.await, context);
             }
@@ -127,14 +135,23 @@ impl Story {
         (0..self.rng.usize(..12))
             .map(|_| {
                 let n = self.rng.u32(1..keys);
-                let parent = if self.rng.u8(..3) == 0 { String::new() } else { format!("d{}", self.rng.u32(1..6) * 3) };
+                let parent = if self.rng.u8(..3) == 0 {
+                    String::new()
+                } else {
+                    format!("d{}", self.rng.u32(1..6) * 3)
+                };
                 let name = self.pick(&NAMES);
                 let mut file = entry(&key(n), &parent, name, self.rng.u64(..3));
                 file.digests = self.pick(&[Digests::none(), quickxor(1), quickxor(2)]);
                 match self.rng.u32(..10) {
                     0 => Listed::Gone(ItemKey(key(n))),
-                    1 => Listed::Skipped { entry: file, reason: self.pick(&[Reason::Shortcut, Reason::Malware]) },
-                    _ if n.is_multiple_of(3) => folder(&key(n), if parent == key(n) { "" } else { &parent }, name),
+                    1 => Listed::Skipped {
+                        entry: file,
+                        reason: self.pick(&[Reason::Shortcut, Reason::Malware]),
+                    },
+                    _ if n.is_multiple_of(3) => {
+                        folder(&key(n), if parent == key(n) { "" } else { &parent }, name)
+                    }
                     _ => Listed::File(file),
                 }
             })
@@ -158,14 +175,22 @@ impl Story {
 
     async fn observe(&mut self, context: &str) {
         let items = self.items(12);
-        let (full, begin, complete, settle) = (self.rng.bool(), self.rng.u8(..4) == 0, self.rng.bool(), self.rng.bool());
+        let (full, begin, complete, settle) =
+            (self.rng.bool(), self.rng.u8(..4) == 0, self.rng.bool(), self.rng.bool());
         let answers = self.each(async |side, story| {
             let tree = story.trees[story.at(side)];
             if begin {
                 side.begin_tree_pass(tree, full).await.unwrap();
             }
             let pass = side.tree_cursor(tree).await.unwrap().pass;
-            let page = Enrolment { source: SourceId(0), pass, items: items.clone(), cursor: None, complete, at: at(0) };
+            let page = Enrolment {
+                source: SourceId(0),
+                pass,
+                items: items.clone(),
+                cursor: None,
+                complete,
+                at: at(0),
+            };
             side.observe(tree, page).await.unwrap();
             if settle { shape(&side.settle_found(tree).await) } else { String::new() }
         });
@@ -227,14 +252,24 @@ impl Story {
 
     fn event(&mut self) -> Event {
         let digests = Digests { sha256: Digest::new(Algo::Sha256, &[self.rng.u8(..2); 32]), ..quickxor(1) };
-        let evidence = Evidence { size: ByteSize(self.rng.u64(..3)), digests: self.pick(&[quickxor(1), digests.clone()]) };
-        let held = Holding { item: ItemKey::from("宛先の品"), revision: None, evidence: evidence.clone() };
+        let evidence = Evidence {
+            size: ByteSize(self.rng.u64(..3)),
+            digests: self.pick(&[quickxor(1), digests.clone()]),
+        };
+        let held =
+            Holding { item: ItemKey::from("宛先の品"), revision: None, evidence: evidence.clone() };
         let comment = self.pick(&["", "理由", "it's"]).to_owned();
         let reason = self.pick(Reason::ALL);
         let kind = self.pick(&[ProofKind::Hash, ProofKind::Bytes]);
         match self.rng.u32(..12) {
             0 => Event::Spooled { size: evidence.size, digests, leg: SourceLeg::Unpublished },
-            1 | 2 => Event::Present { holding: held, via: self.pick(&Via::ALL), sent: digests, leg: self.pick(&[None, Some(SourceLeg::Matched)]), reason },
+            1 | 2 => Event::Present {
+                holding: held,
+                via: self.pick(&Via::ALL),
+                sent: digests,
+                leg: self.pick(&[None, Some(SourceLeg::Matched)]),
+                reason,
+            },
             3 => Event::SpoolLost,
             4 | 5 => match Proof::compare(&evidence, &evidence, SourceLeg::Matched, kind, at(self.clock)) {
                 Comparison::Proven(proof) => Event::Proven(proof),
@@ -243,9 +278,14 @@ impl Story {
             6 => Event::Failed { reason, comment, last: self.rng.bool() },
             7 => Event::Lapsed { reason, comment },
             8 => Event::Retried { comment },
-            9 => Event::Intended { via: landfall_core::state::Via::Stream },
-            10 => Event::Deferred { reason, comment, not_before: self.rng.bool().then(|| at(self.clock + 5)) },
-            _ => self.pick(&[Event::Noted { reason, comment, holding: Some(held) }, Event::Checked { hash: true }]),
+            9 => Event::Intended { via: self.pick(&Via::ALL) },
+            10 => {
+                Event::Deferred { reason, comment, not_before: self.rng.bool().then(|| at(self.clock + 5)) }
+            }
+            _ => self.pick(&[
+                Event::Noted { reason, comment, holding: Some(held) },
+                Event::Checked { hash: true },
+            ]),
         }
     }
 
@@ -266,7 +306,12 @@ impl Story {
                 }
                 event = self.event();
             }
-            records.push(Record { file: FileId(self.base(0, row.id.0)), expect: row.state, event, at: at(self.clock) });
+            records.push(Record {
+                file: FileId(self.base(0, row.id.0)),
+                expect: row.state,
+                event,
+                at: at(self.clock),
+            });
         }
         let answers = self.each(async |side, story| {
             let n = story.at(side);
@@ -307,7 +352,8 @@ impl Story {
             }
             view.push(format!("{:?}", side.cursor(job, *id).await.unwrap()));
             view.push(format!("{:?}", side.tally(job, Some(*id)).await.unwrap()));
-            let keys: Vec<_> = (0..30).flat_map(|k| [format!("d{k}"), format!("f{k}")]).map(ItemKey).collect();
+            let keys: Vec<_> =
+                (0..30).flat_map(|k| [format!("d{k}"), format!("f{k}")]).map(ItemKey).collect();
             view.push(format!("{:?}", side.unknown_keys(job, *id, &keys).await.unwrap()));
         }
         for mut event in side.events(job, 0, 100_000).await.unwrap() {
@@ -317,9 +363,18 @@ impl Story {
         view.push(format!("{:?}", side.tally(job, None).await.unwrap()));
         view.push(format!("{:?}", side.tree_cursor(self.trees[n]).await.unwrap()));
         let runs = side.runs(job, 100).await.unwrap();
-        view.extend(runs.into_iter().map(|r| format!("{} {} {:?} {} {}", r.command, r.started, r.ended, r.resumed, r.summary)));
+        view.extend(
+            runs.into_iter()
+                .map(|r| format!("{} {} {:?} {} {}", r.command, r.started, r.ended, r.resumed, r.summary)),
+        );
         for state in State::ALL {
-            let due = FileFilter { states: vec![state], due: Some(at(self.clock)), intended: Some(false), retryable: true, ..FileFilter::default() };
+            let due = FileFilter {
+                states: vec![state],
+                due: Some(at(self.clock)),
+                intended: Some(false),
+                retryable: true,
+                ..FileFilter::default()
+            };
             let rows = side.scan(job, &due, FileId(0), 1000).await.unwrap();
             view.push(format!("{state} {:?}", rows.iter().map(|r| self.base(n, r.id.0)).collect::<Vec<_>>()));
         }

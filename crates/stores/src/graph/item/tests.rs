@@ -36,13 +36,19 @@ fn a_file_is_read_with_the_times_that_its_client_set() {
 fn what_is_no_file_is_told_apart() {
     let at_root = json!({"id": ROOT});
     assert_eq!(listed(json!({"id": ROOT, "name": "root", "root": {}, "folder": {}})), None);
-    assert_eq!(listed(json!({"id": "01A", "deleted": {"state": "deleted"}, "file": {}})), Some(Listed::Gone(ItemKey::from("01A"))));
+    assert_eq!(
+        listed(json!({"id": "01A", "deleted": {"state": "deleted"}, "file": {}})),
+        Some(Listed::Gone(ItemKey::from("01A")))
+    );
     let package = json!({"id": "01B", "name": "メモ帳", "package": {"type": "oneNote"}, "folder": {"childCount": 2}, "parentReference": at_root});
     let Some(Listed::Folder(folder)) = listed(package) else { panic!("no folder") };
     assert_eq!((folder.parent, folder.child_count), (None, Some(2)));
     let package = json!({"id": "01B", "name": "メモ帳", "package": {"type": "oneNote"}});
     assert!(matches!(listed(package), Some(Listed::Folder(_))));
-    assert_eq!(skipped(json!({"id": "01C", "name": "x", "remoteItem": {}, "folder": {}})), Some(Reason::Shortcut));
+    assert_eq!(
+        skipped(json!({"id": "01C", "name": "x", "remoteItem": {}, "folder": {}})),
+        Some(Reason::Shortcut)
+    );
     assert_eq!(skipped(json!({"id": "01C", "name": "x", "malware": {}, "file": {}})), Some(Reason::Malware));
     assert_eq!(skipped(json!({"id": "01C", "name": "..", "file": {}})), Some(Reason::HostileName));
     assert_eq!(skipped(json!({"id": "01C", "name": "a/b", "folder": {}})), Some(Reason::HostileName));
@@ -53,14 +59,17 @@ fn what_is_no_file_is_told_apart() {
 
 #[test]
 fn an_item_without_a_parent_is_nowhere_and_not_at_the_root() {
-    let Some(Listed::File(entry)) = listed(json!({"id": "01A", "name": "x", "file": {}, "size": -3})) else { panic!() };
+    let Some(Listed::File(entry)) = listed(json!({"id": "01A", "name": "x", "file": {}, "size": -3})) else {
+        panic!()
+    };
     assert_eq!((entry.parent, entry.size), (Some(ItemKey::from("")), ByteSize(0)));
 }
 
 #[test]
 fn both_spellings_of_the_download_address_are_read() {
     for name in ["@microsoft.graph.downloadUrl", "@content.downloadUrl"] {
-        let item: DriveItem = serde_json::from_value(json!({"id": "1", name: "https://my.sim/x?tempauth=1"})).unwrap();
+        let item: DriveItem =
+            serde_json::from_value(json!({"id": "1", name: "https://my.sim/x?tempauth=1"})).unwrap();
         assert!(item.download_url().is_some());
         assert!(!format!("{item:?}").contains("tempauth"));
     }

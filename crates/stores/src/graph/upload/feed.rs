@@ -194,7 +194,13 @@ impl Job<'_> {
             202 => {
                 let next = answer.json::<SessionBody>().and_then(|body| body.next());
                 return Ok(next.filter(|_| !last).map_or_else(
-                    || Said::Doubt(unexpected(OPERATION, self.subject(), "the service does not say where it stands")),
+                    || {
+                        Said::Doubt(unexpected(
+                            OPERATION,
+                            self.subject(),
+                            "the service does not say where it stands",
+                        ))
+                    },
                     Said::Next,
                 ));
             }
@@ -229,9 +235,9 @@ impl Job<'_> {
         let answer = self.to.place.wire.send(&call).await?;
         match answer.status.as_u16() {
             200 => {
-                let body: SessionBody = answer
-                    .json()
-                    .ok_or_else(|| unexpected(OPERATION, self.subject(), "the session does not say where it stands"))?;
+                let body: SessionBody = answer.json().ok_or_else(|| {
+                    unexpected(OPERATION, self.subject(), "the session does not say where it stands")
+                })?;
                 // Nothing expected: everything is there, or will be.
                 Ok(Progress::At(body.next().unwrap_or(self.size).min(self.size)))
             }

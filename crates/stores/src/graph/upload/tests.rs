@@ -8,7 +8,12 @@ fn body(text: &str) -> SessionBody {
 fn the_next_byte_is_read_from_ranges_of_any_form() {
     assert_eq!(body(r#"{"nextExpectedRanges":["10485760-"]}"#).next(), Some(10_485_760));
     assert_eq!(body(r#"{"nextExpectedRanges":["327680-655359","983040-"]}"#).next(), Some(327_680));
-    for none in [r#"{"nextExpectedRanges":[]}"#, r#"{"nextExpectedRanges":["x-"]}"#, r#"{"nextExpectedRanges":[5]}"#, "{}"] {
+    for none in [
+        r#"{"nextExpectedRanges":[]}"#,
+        r#"{"nextExpectedRanges":["x-"]}"#,
+        r#"{"nextExpectedRanges":[5]}"#,
+        "{}",
+    ] {
         assert_eq!(body(none).next(), None, "{none}");
     }
 }

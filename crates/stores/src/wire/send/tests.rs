@@ -25,6 +25,7 @@ async fn what_passes_by_itself_is_asked_again_and_each_try_is_counted() {
     assert!(start.elapsed() >= Duration::from_secs(31));
     let asked = script.asked();
     assert!(asked[3].at - asked[2].at >= Duration::from_secs(31), "the lane waits as long as it was told");
+    assert!(asked.iter().all(|asked| asked.method == "GET" && asked.url == URL && asked.body.is_empty()));
     assert!(asked.iter().all(|asked| asked.token.as_deref() == Some("Bearer t1")));
     let reading = wire.meter().read();
     assert_eq!((reading.requests, reading.retries, reading.throttled, reading.resource_units), (4, 3, 1, 8));
@@ -85,7 +86,8 @@ async fn the_token_goes_to_graph_alone() {
     let error = wire.send(&Call::get("http://evil.sim/v1.0/x?token=1", "list", "d")).await.unwrap_err();
     assert_eq!(error.code, Some(Code::UnexpectedAnswer));
     assert!(!error.chain().contains("token=1"));
-    let error = wire.send(&Call::get("http://example.com/x", "open", "d").pre_authenticated()).await.unwrap_err();
+    let error =
+        wire.send(&Call::get("http://example.com/x", "open", "d").pre_authenticated()).await.unwrap_err();
     assert_eq!(error.code, Some(Code::InsecureEndpoint));
     assert_eq!(script.asked().len() + script.sign_ins().len(), 0, "nothing was sent");
     wire.send(&Call::get("http://sp.sim/up?tempauth=1", "upload", "d").pre_authenticated()).await.unwrap();
@@ -109,5 +111,8 @@ async fn a_body_shorter_than_announced_ends_in_an_error() {
 
 #[test]
 fn a_call_never_shows_its_query() {
-    assert_eq!(format!("{:?}", Call::get("https://sp.sim/up?tempauth=zz", "x", "y")), "Call(GET https://sp.sim/up)");
+    assert_eq!(
+        format!("{:?}", Call::get("https://sp.sim/up?tempauth=zz", "x", "y")),
+        "Call(GET https://sp.sim/up)"
+    );
 }

@@ -33,10 +33,15 @@ pub(super) fn remedy(number: u64) -> Option<Remedy> {
         7_000_222 => Act(Code::SecretExpired, "the client secret has expired"),
         700_016 => Act(Code::UnknownApp, "the application is not known in this tenant"),
         90_002 | 900_023 => Act(Code::UnknownTenant, "the tenant does not exist"),
-        700_027 => Act(Code::AssertionRejected, "the certificate is not registered with the application, or its key does not fit"),
+        700_027 => Act(
+            Code::AssertionRejected,
+            "the certificate is not registered with the application, or its key does not fit",
+        ),
         700_021 => Act(Code::AssertionRejected, "the assertion's issuer is not the application"),
         700_023 => Act(Code::AssertionRejected, "the assertion is meant for another login service"),
-        700_211..=700_213 | 70_021 | 700_022 => Act(Code::AssertionRejected, "no federated credential fits the token in the file"),
+        700_211..=700_213 | 70_021 | 700_022 => {
+            Act(Code::AssertionRejected, "no federated credential fits the token in the file")
+        }
         700_024 => Act(Code::ClockSkew, "the assertion is outside its validity"),
         70_011 | 1_002_012 => Act(Code::BadScope, "the scope was refused"),
         53_003 => Act(Code::NoConsent, "conditional access stands in the way"),

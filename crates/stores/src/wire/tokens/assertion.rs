@@ -39,7 +39,8 @@ impl Certificate {
     /// Kind `Rejected` with code `BadCertificate`.
     pub fn from_pem(pem: &[u8], name: &str) -> Result<Self, StoreError> {
         let bad = |detail: String| {
-            StoreError::new(ErrorKind::Rejected, "read the certificate", name, detail).with_code(Code::BadCertificate)
+            StoreError::new(ErrorKind::Rejected, "read the certificate", name, detail)
+                .with_code(Code::BadCertificate)
         };
         let key = PrivateKeyDer::from_pem_slice(pem)
             .map_err(|_| bad("it holds no unencrypted private key in PEM form".into()))?;
@@ -49,7 +50,8 @@ impl Certificate {
             _ => return Err(bad("its private key is not RSA".into())),
         };
         let key = key.map_err(|error| bad(format!("its private key cannot be used: {error}")))?;
-        let certificate = CertificateDer::from_pem_slice(pem).map_err(|_| bad("it holds no certificate".into()))?;
+        let certificate =
+            CertificateDer::from_pem_slice(pem).map_err(|_| bad("it holds no certificate".into()))?;
         let thumbprint = ring::digest::digest(&ring::digest::SHA256, &certificate);
         Ok(Self { key, thumbprint: BASE64URL.encode(thumbprint) })
     }
@@ -71,12 +73,20 @@ impl Certificate {
             "aud": audience, "iss": client, "sub": client, "jti": chance.uuid(),
             "iat": now.as_second(), "nbf": now.as_second(), "exp": until.as_second(),
         });
-        let signed = format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
+        let signed =
+            format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
         let mut signature = vec![0; self.key.public().modulus_len()];
-        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).map_err(|_| {
-            StoreError::new(ErrorKind::Rejected, "sign with", "the certificate's key", "the key does not sign")
+        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).map_err(
+            |_| {
+                StoreError::new(
+                    ErrorKind::Rejected,
+                    "sign with",
+                    "the certificate's key",
+                    "the key does not sign",
+                )
                 .with_code(Code::BadCertificate)
-        })?;
+            },
+        )?;
         Ok(format!("{signed}.{}", BASE64URL.encode(signature)))
     }
 }

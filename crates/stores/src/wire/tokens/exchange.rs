@@ -81,7 +81,9 @@ impl Tokens {
             match piece {
                 Ok(piece) if whole.len() + piece.len() <= LIMIT => whole.extend_from_slice(&piece),
                 _ => {
-                    let error = self.error(ErrorKind::Interrupted, "the answer broke off").with_code(Code::LoginFailed);
+                    let error = self
+                        .error(ErrorKind::Interrupted, "the answer broke off")
+                        .with_code(Code::LoginFailed);
                     return Ok(Try::Wait { pause: None, error: error.with_retry(Retry::Soon) });
                 }
             }
@@ -108,8 +110,13 @@ impl Tokens {
             }
             Credential::Federated(path) => {
                 let text = tokio::fs::read_to_string(path).await.map_err(|error| {
-                    StoreError::new(ErrorKind::Rejected, "read the federated token in", path.display().to_string(), error.to_string())
-                        .with_code(Code::AssertionRejected)
+                    StoreError::new(
+                        ErrorKind::Rejected,
+                        "read the federated token in",
+                        path.display().to_string(),
+                        error.to_string(),
+                    )
+                    .with_code(Code::AssertionRejected)
                 })?;
                 push_assertion(&mut form, text.trim());
             }
@@ -132,11 +139,14 @@ impl Tokens {
     fn read(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Try {
         let json: Option<Value> = serde_json::from_slice(body).ok();
         let now = self.parts.clock.now();
-        let skew = header_text(headers, "date").and_then(http_date).map(|there| there.as_second() - now.as_second());
+        let skew =
+            header_text(headers, "date").and_then(http_date).map(|there| there.as_second() - now.as_second());
         if status == 200 {
             let token = json.as_ref().and_then(|json| json.get("access_token")).and_then(Value::as_str);
             let Some(token) = token.filter(|token| !token.is_empty()) else {
-                let error = self.error(ErrorKind::Interrupted, "the answer holds no token").with_code(Code::LoginFailed);
+                let error = self
+                    .error(ErrorKind::Interrupted, "the answer holds no token")
+                    .with_code(Code::LoginFailed);
                 return Try::Wait { pause: None, error };
             };
             let lifetime = json.as_ref().and_then(|json| json.get("expires_in")).and_then(seconds);
@@ -146,13 +156,15 @@ impl Tokens {
         let numbers = json.as_ref().map(numbers).unwrap_or_default();
         let remedy = numbers.iter().find_map(|number| remedy(*number));
         let transient = matches!(status, 408 | 429 | 500..=599) || remedy == Some(Remedy::Wait);
-        let said = match json.as_ref().and_then(|json| json.get("error_description")).and_then(Value::as_str) {
+        let said = match json.as_ref().and_then(|json| json.get("error_description")).and_then(Value::as_str)
+        {
             // The rest of the text repeats trace ids that the first line does not need.
             Some(text) => shown_text(text.split(" Trace ID").next().unwrap_or(text)),
             None => shown_text(&String::from_utf8_lossy(body)),
         };
         if transient {
-            let error = self.error(ErrorKind::Interrupted, format!("{status}: {said}")).with_code(Code::LoginFailed);
+            let error =
+                self.error(ErrorKind::Interrupted, format!("{status}: {said}")).with_code(Code::LoginFailed);
             return Try::Wait { pause: retry_after(headers), error: error.with_retry(Retry::Soon) };
         }
         let (code, words) = match remedy {

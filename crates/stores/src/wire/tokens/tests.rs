@@ -11,7 +11,7 @@ use crate::wire::testing::{Script, Step, answer, with};
 
 const PEM: &[u8] = include_bytes!("../../../tests/fixtures/assertion.pem");
 
-fn tokens(script: &Arc<crate::wire::testing::Script>, credential: Credential) -> Tokens {
+fn tokens(script: &Arc<Script>, credential: Credential) -> Tokens {
     Tokens::new(script.parts(), &Script::endpoints(), "contoso.com", "app id", credential)
 }
 
@@ -21,7 +21,10 @@ fn secret() -> Credential {
 
 fn form(body: &[u8]) -> std::collections::BTreeMap<String, String> {
     let text = std::str::from_utf8(body).unwrap();
-    text.split('&').map(|pair| pair.split_once('=').unwrap()).map(|(k, v)| (k.into(), super::super::percent::decode(v))).collect()
+    text.split('&')
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(k, v)| (k.into(), super::super::percent::decode(v)))
+        .collect()
 }
 
 fn refusal(code: u64) -> Step {
@@ -62,7 +65,9 @@ async fn a_forced_renewal_happens_once_for_all_who_were_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_login_service_that_stumbles_stops_nobody_who_has_a_token() {
     let script = Script::new([]).login(
-        [answer(200, r#"{"access_token":"first","expires_in":"3600"}"#)].into_iter().chain((0..50).map(|_| answer(503, ""))),
+        [answer(200, r#"{"access_token":"first","expires_in":"3600"}"#)]
+            .into_iter()
+            .chain((0..50).map(|_| answer(503, ""))),
     );
     let tokens = tokens(&script, secret());
     tokens.token().await.unwrap();
@@ -76,8 +81,11 @@ async fn a_login_service_that_stumbles_stops_nobody_who_has_a_token() {
 #[tokio::test(start_paused = true)]
 async fn transient_refusals_are_waited_for() {
     let wait = refusal(90_033);
-    let script =
-        Script::new([]).login([wait, with(answer(429, ""), "retry-after", "40"), Step::Broken(landfall_core::transport::Stage::Answer)]);
+    let script = Script::new([]).login([
+        wait,
+        with(answer(429, ""), "retry-after", "40"),
+        Step::Broken(landfall_core::transport::Stage::Answer),
+    ]);
     let start = tokio::time::Instant::now();
     tokens(&script, secret()).token().await.unwrap();
     assert_eq!(script.sign_ins().len(), 4);
@@ -125,7 +133,13 @@ async fn a_certificate_signs_what_the_service_can_check() {
     assert_eq!(json(header)["alg"], "PS256");
     // openssl x509 -outform der | sha256sum, as base64url.
     let thumbprint: Vec<u8> = (0..32)
-        .map(|i| u8::from_str_radix(&"51d7e2549250758c427964f827c0f3ad8f4306bd31c59af02fbc6d0aa45cdb97"[2 * i..2 * i + 2], 16).unwrap())
+        .map(|i| {
+            u8::from_str_radix(
+                &"51d7e2549250758c427964f827c0f3ad8f4306bd31c59af02fbc6d0aa45cdb97"[2 * i..2 * i + 2],
+                16,
+            )
+            .unwrap()
+        })
         .collect();
     assert_eq!(json(header)["x5t#S256"], BASE64URL.encode(thumbprint));
     let claims = json(claims);
@@ -167,7 +181,8 @@ async fn a_federated_token_is_read_afresh_each_time() {
     let token = tokens.token().await.unwrap();
     std::fs::write(file.path(), "second").unwrap();
     tokens.renew(&token).await.unwrap();
-    let sent: Vec<String> = script.sign_ins().iter().map(|body| form(body)["client_assertion"].clone()).collect();
+    let sent: Vec<String> =
+        script.sign_ins().iter().map(|body| form(body)["client_assertion"].clone()).collect();
     assert_eq!(sent, ["first", "second"]);
 }
 
