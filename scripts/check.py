@@ -85,6 +85,7 @@ def tests():
 
 
 def anchors(page):
+    yield from re.findall(r'<a id="([^"]+)">', page)
     for title in re.findall(r"^#+ (.+)$", page, re.M):
         yield re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 

@@ -304,7 +304,6 @@ fn a_delta_lists_everything_once_and_then_only_changes() {
         assert!(items.contains(&Listed::Gone(ItemKey(there[0].id.clone()))));
 
         bench.sim.change(WorldOp::ForgetDelta { drive: drive.clone() }).unwrap();
-        // Tokens are too old from the next change on.
         bench
             .sim
             .change(WorldOp::Write { drive, path: gone.clone(), text: Some("い".into()), size: None })
@@ -800,8 +799,11 @@ async fn the_same_store_works_over_real_sockets() {
     let bench = Bench::over(sim, transport, &urls, None);
     let (source, to) = (bench.source().await, bench.destination().await);
     let (items, ..) = pages(source.list(None).await.unwrap()).await;
-    let entries: Vec<Entry> =
-        files(&items).into_values().filter(|entry| entry.size.0 < 100_000).take(20).collect();
+    let entries: Vec<Entry> = files(&items)
+        .into_values()
+        .filter(|entry| (1000..100_000).contains(&entry.size.0))
+        .take(20)
+        .collect();
     bench.fault("GET download", 2, 1, Fault::Cut);
     let mut broken = 0;
     for (entry, opening) in entries.iter().zip(source.prepare(&entries).await) {
@@ -817,7 +819,9 @@ async fn the_same_store_works_over_real_sockets() {
         let holding = held(to.upload(put(&to, &entry.name, &mut content)).await);
         assert_eq!(holding.evidence.digests.quickxor, entry.digests.quickxor, "{}", entry.name);
     }
-    assert_eq!(broken, 1);
+    // The cut shows in the body, or before the head was flushed; the wire then asks again by itself.
+    let retries = bench.graph.wire().meter().read().retries;
+    assert_eq!(broken + retries, 1);
     bench.fault("PUT fragment", 2, 1, Fault::LostReply);
     let mut content = Bytes512::new(noise(1_000_003));
     let holding = held(to.upload(put(&to, "録音 #1%+.bin", &mut content)).await);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Moves file trees between clouds, keeps a ledger of every file, and proves that each arrived.
@@ -25,13 +26,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "LANDFALL_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print one JSON object on standard output at the end, and nothing else there.
-    #[arg(long, global = true, env = "LANDFALL_JSON", num_args = 0)]
+    #[arg(long, global = true, env = "LANDFALL_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// Say more (-v what is done, -vv every request, -vvv everything).
     #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "LANDFALL_VERBOSE")]
     pub(crate) verbose: u8,
     /// Say only what went wrong.
-    #[arg(short, long, global = true, env = "LANDFALL_QUIET", num_args = 0)]
+    #[arg(short, long, global = true, env = "LANDFALL_QUIET", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
     /// Write a log of what is done to this file too, one JSON object a line.
     #[arg(long, global = true, env = "LANDFALL_LOG_FILE", value_name = "FILE")]
@@ -41,7 +42,7 @@ pub(crate) struct Global {
     pub(crate) lang: Option<Lang>,
     /// The tenant's quota in place of the table: `none`, or units and window as in `1250/60s`.
     #[arg(long, global = true, env = "LANDFALL_QUOTA", value_name = "QUOTA", hide = true)]
-    pub(crate) quota: Option<String>,
+    pub(crate) tenant_quota: Option<String>,
 }
 
 /// A language of texts.
@@ -99,7 +100,7 @@ pub(crate) struct Init {
     #[arg(default_value = "voices")]
     pub(crate) job: String,
     /// Only show what would be written.
-    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
 }
 
@@ -131,13 +132,13 @@ pub(crate) struct Move {
     #[arg(long, env = "LANDFALL_VIA", value_enum)]
     pub(crate) via: Option<Way>,
     /// List the sources in full, not only what changed.
-    #[arg(long, env = "LANDFALL_FULL", num_args = 0)]
+    #[arg(long, env = "LANDFALL_FULL", value_parser = FalseyValueParser::new())]
     pub(crate) full: bool,
     /// Back an edited upload_log.csv up and do not apply it.
-    #[arg(long, env = "LANDFALL_IGNORE_LOG", num_args = 0)]
+    #[arg(long, env = "LANDFALL_IGNORE_LOG", value_parser = FalseyValueParser::new())]
     pub(crate) ignore_log: bool,
     /// Only say what would be done.
-    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
 }
 
@@ -161,7 +162,7 @@ pub(crate) struct Plan {
     #[arg(long, env = "LANDFALL_VIA", value_enum)]
     pub(crate) via: Option<Way>,
     /// List the sources in full, not only what changed.
-    #[arg(long, env = "LANDFALL_FULL", num_args = 0)]
+    #[arg(long, env = "LANDFALL_FULL", value_parser = FalseyValueParser::new())]
     pub(crate) full: bool,
 }
 
@@ -171,10 +172,10 @@ pub(crate) struct Crawl {
     /// The job's name in the configuration.
     pub(crate) job: String,
     /// List everything, not only what changed.
-    #[arg(long, env = "LANDFALL_FULL", num_args = 0)]
+    #[arg(long, env = "LANDFALL_FULL", value_parser = FalseyValueParser::new())]
     pub(crate) full: bool,
     /// List a second time in another way and compare.
-    #[arg(long, env = "LANDFALL_AUDIT", num_args = 0)]
+    #[arg(long, env = "LANDFALL_AUDIT", value_parser = FalseyValueParser::new())]
     pub(crate) audit: bool,
 }
 
@@ -195,10 +196,10 @@ pub(crate) struct LogExport {
     /// The job's name in the configuration.
     pub(crate) job: String,
     /// Everything that the ledger knows, not only the present log.
-    #[arg(long, env = "LANDFALL_ALL", num_args = 0)]
+    #[arg(long, env = "LANDFALL_ALL", value_parser = FalseyValueParser::new())]
     pub(crate) all: bool,
     /// For a spreadsheet: a byte order mark, and no cell that computes.
-    #[arg(long, env = "LANDFALL_SPREADSHEET", num_args = 0)]
+    #[arg(long, env = "LANDFALL_SPREADSHEET", value_parser = FalseyValueParser::new())]
     pub(crate) spreadsheet: bool,
     /// Where to; else standard output (with --json: upload_log.export.csv in the state folder).
     #[arg(short, long, env = "LANDFALL_OUTPUT", value_name = "FILE")]
@@ -220,7 +221,7 @@ pub(crate) struct LogImport {
     #[arg(long, env = "LANDFALL_BASE", value_name = "PATH")]
     pub(crate) base: Option<String>,
     /// Only say what would be done.
-    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
 }
 
@@ -230,7 +231,7 @@ pub(crate) struct LogRotate {
     /// The job's name in the configuration.
     pub(crate) job: String,
     /// Only say what would be done.
-    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", num_args = 0)]
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
 }
 
@@ -264,8 +265,11 @@ pub(crate) struct Sim {
     /// The length of the quota's minute.
     #[arg(long, env = "LANDFALL_SIM_QUOTA_WINDOW", default_value = "60s", value_parser = crate::config::duration)]
     pub(crate) quota_window: Duration,
+    /// How long an upload session holds its name; the service keeps one for 24 hours, even when its address was lost in a kill.
+    #[arg(long, env = "LANDFALL_SIM_SESSION_LIFETIME", default_value = "60s", value_parser = crate::config::duration)]
+    pub(crate) session_lifetime: Duration,
     /// Overwrite a configuration that the simulator did not write.
-    #[arg(long, env = "LANDFALL_SIM_FORCE", num_args = 0)]
+    #[arg(long, env = "LANDFALL_SIM_FORCE", value_parser = FalseyValueParser::new())]
     pub(crate) force: bool,
 }
 
@@ -293,10 +297,17 @@ pub(crate) struct Completions {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     #[test]
     fn the_words_fit_together() {
         super::Cli::command().debug_assert();
+        for words in [
+            &["landfall", "sim", "--quota", "small-tenant", "--quota-window", "6s"][..],
+            &["landfall", "run", "voices", "-n", "--path", "*.wav", "--json"],
+            &["landfall", "log", "import", "voices", "a.csv", "index.json"],
+        ] {
+            super::Cli::try_parse_from(words).unwrap();
+        }
     }
 }

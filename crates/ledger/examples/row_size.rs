@@ -3,6 +3,8 @@
 //! `cargo run --release -p landfall-ledger --example row_size -- sqlite:/tmp/size.db 100000`
 //! The URL may be one of a PostgreSQL server with an empty database.
 
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+
 use std::error::Error;
 use std::time::Instant;
 

@@ -204,7 +204,11 @@ impl World {
                     _ => return Err(none("state", &state)),
                 }
             }
-            WorldOp::ForgetDelta { .. } => drive.oldest_token = drive.last_change + 1,
+            WorldOp::ForgetDelta { .. } => {
+                // A number that no change has: whatever begins from now on is young enough.
+                drive.last_change += 1;
+                drive.oldest_token = drive.last_change;
+            }
             WorldOp::RequireCheckout { required, .. } => drive.requires_checkout = required,
             _ => {}
         }

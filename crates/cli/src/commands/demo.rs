@@ -30,6 +30,8 @@ use crate::wiring::Context;
 /// The job of the simulator's scenario.
 const JOB: &str = "voices";
 
+/// How long a lost upload session holds its name (24 hours at the service).
+const SESSION: Duration = Duration::from_secs(10);
 /// The length of the simulated quota's minute: short enough that a demo sees it bind.
 const WINDOW: Duration = Duration::from_secs(4);
 
@@ -53,6 +55,8 @@ pub(crate) async fn demo(context: &mut Context, args: &Demo) -> Result<Exit, Com
         faults: Faults::Mild,
         quota: Quota::SmallTenant,
         quota_window: WINDOW,
+        // The kill in the middle loses addresses of sessions; here their day is short.
+        session_lifetime: SESSION,
         epoch: Some(machine::now()),
         ..Config::default()
     };

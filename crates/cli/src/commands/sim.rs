@@ -57,6 +57,7 @@ fn settings(args: &Sim) -> Config {
         faults: args.faults,
         quota: args.quota,
         quota_window: args.quota_window,
+        session_lifetime: args.session_lifetime,
         epoch: Some(machine::now()),
         ..Config::default()
     }

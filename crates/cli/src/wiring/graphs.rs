@@ -51,7 +51,7 @@ impl Graphs {
         config: &Arc<Config>,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Self, CommandError> {
-        let spec = context.global.quota.as_deref().or_else(|| context.environment.get("LANDFALL_QUOTA"));
+        let spec = context.global.tenant_quota.as_deref().or_else(|| context.environment.get("LANDFALL_QUOTA"));
         let memo: Arc<dyn Memo> = Arc::clone(ledger) as Arc<dyn Memo>;
         Ok(Self {
             config: Arc::clone(config),
