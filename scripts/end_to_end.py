@@ -27,6 +27,9 @@ from pathlib import Path
 JOB = "voices"
 CLEAN = ["missing", "different", "extra", "doubled", "extra_versions", "leftover_sessions", "violations"]
 PATIENCE = 900  # Seconds that one run may take.
+# A process that is killed between a throttled reply and writing it down cannot know of it, and the next one comes too
+# early: the simulator would call that a violation. Kills therefore keep this many seconds after such a reply.
+AFTER_THROTTLING = 0.5
 
 
 class Failed(Exception):
@@ -66,6 +69,18 @@ class Simulator:
 
     def requests(self):
         return self.ask("/requests")
+
+    def await_requests(self, goal, run):
+        """Waits for so many requests in all, and for a moment when no reply was throttled just now."""
+        throttled, since = None, time.monotonic()
+        while run.poll() is None:
+            seen = self.requests()
+            now = time.monotonic()
+            if seen["throttled"] != throttled:
+                throttled, since = seen["throttled"], now
+            if seen["total"] >= goal and now - since >= AFTER_THROTTLING:
+                return
+            time.sleep(0.005)
 
     def expect_clean(self):
         found = self.ask(f"/compare?job={JOB}")
@@ -155,9 +170,7 @@ def killed(binary, folder, files, kills):
         done = 0
         while done < kills:
             run = start_run(binary, folder)
-            goal = simulator.requests()["total"] + share
-            while simulator.requests()["total"] < goal and run.poll() is None:
-                time.sleep(0.005)
+            simulator.await_requests(simulator.requests()["total"] + share, run)
             check(run.poll() is None, f"the run ended by itself after {done} kills: {run.returncode}")
             run.send_signal(signal.SIGKILL)
             run.communicate()

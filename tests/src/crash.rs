@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use landfall_core::StoreError;
 use landfall_core::ledger::*;
 use landfall_core::memo::{Memo, MemoKey, MemoValue};
 use landfall_core::row::FileRow;
 use landfall_core::spool::{Spool, SpoolWriter};
 use landfall_core::transport::{Body, Request, Response, Transport, TransportError};
-use landfall_core::words::{ByteSize, Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
-use landfall_core::StoreError;
+use landfall_core::words::{
+    ByteSize, Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId,
+};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
@@ -177,14 +179,26 @@ impl Memo for CrashLedger {
         self.fuse.around("forget", self.inner.forget(key)).await
     }
 
-    async fn memos(&self, job: JobId, kind: &'static str, after: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    async fn memos(
+        &self,
+        job: JobId,
+        kind: &'static str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         self.fuse.around("memos", self.inner.memos(job, kind, after, limit)).await
     }
 }
 
 #[async_trait]
 impl Ledger for CrashLedger {
-    async fn open_job(&self, name: &str, identity: &str, holder: &str, at: Timestamp) -> Result<JobHandle, StoreError> {
+    async fn open_job(
+        &self,
+        name: &str,
+        identity: &str,
+        holder: &str,
+        at: Timestamp,
+    ) -> Result<JobHandle, StoreError> {
         self.fuse.around("open_job", self.inner.open_job(name, identity, holder, at)).await
     }
 
@@ -200,7 +214,13 @@ impl Ledger for CrashLedger {
         self.fuse.around("begin_run", self.inner.begin_run(job, start)).await
     }
 
-    async fn end_run(&self, job: &JobHandle, run: RunId, at: Timestamp, summary: &str) -> Result<(), StoreError> {
+    async fn end_run(
+        &self,
+        job: &JobHandle,
+        run: RunId,
+        at: Timestamp,
+        summary: &str,
+    ) -> Result<(), StoreError> {
         self.fuse.around("end_run", self.inner.end_run(job, run, at, summary)).await
     }
 
@@ -208,7 +228,12 @@ impl Ledger for CrashLedger {
         self.fuse.around("runs", self.inner.runs(job, limit)).await
     }
 
-    async fn open_source(&self, job: &JobHandle, label: &str, identity: &str) -> Result<SourceId, StoreError> {
+    async fn open_source(
+        &self,
+        job: &JobHandle,
+        label: &str,
+        identity: &str,
+    ) -> Result<SourceId, StoreError> {
         self.fuse.around("open_source", self.inner.open_source(job, label, identity)).await
     }
 
@@ -220,7 +245,12 @@ impl Ledger for CrashLedger {
         self.fuse.around("cursor", self.inner.cursor(job, source)).await
     }
 
-    async fn begin_pass(&self, job: &JobHandle, source: SourceId, full: bool) -> Result<CursorRow, StoreError> {
+    async fn begin_pass(
+        &self,
+        job: &JobHandle,
+        source: SourceId,
+        full: bool,
+    ) -> Result<CursorRow, StoreError> {
         self.fuse.around("begin_pass", self.inner.begin_pass(job, source, full)).await
     }
 
@@ -232,7 +262,13 @@ impl Ledger for CrashLedger {
         self.fuse.around("settle_tree", self.inner.settle_tree(job, source, at)).await
     }
 
-    async fn folders(&self, job: JobId, source: SourceId, after: Option<&RelPath>, limit: usize) -> Result<Vec<FolderRow>, StoreError> {
+    async fn folders(
+        &self,
+        job: JobId,
+        source: SourceId,
+        after: Option<&RelPath>,
+        limit: usize,
+    ) -> Result<Vec<FolderRow>, StoreError> {
         self.fuse.around("folders", self.inner.folders(job, source, after, limit)).await
     }
 
@@ -248,19 +284,40 @@ impl Ledger for CrashLedger {
         self.fuse.around("place", self.inner.place(job, places)).await
     }
 
-    async fn collisions(&self, job: JobId, after: (i64, FileId), limit: usize) -> Result<Vec<FileRow>, StoreError> {
+    async fn collisions(
+        &self,
+        job: JobId,
+        after: (i64, FileId),
+        limit: usize,
+    ) -> Result<Vec<FileRow>, StoreError> {
         self.fuse.around("collisions", self.inner.collisions(job, after, limit)).await
     }
 
-    async fn child_tally(&self, job: JobId, source: SourceId, folder: Option<&ItemKey>) -> Result<(u64, u64, u64), StoreError> {
+    async fn child_tally(
+        &self,
+        job: JobId,
+        source: SourceId,
+        folder: Option<&ItemKey>,
+    ) -> Result<(u64, u64, u64), StoreError> {
         self.fuse.around("child_tally", self.inner.child_tally(job, source, folder)).await
     }
 
-    async fn unknown_keys(&self, job: JobId, source: SourceId, keys: &[ItemKey]) -> Result<Vec<ItemKey>, StoreError> {
+    async fn unknown_keys(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<ItemKey>, StoreError> {
         self.fuse.around("unknown_keys", self.inner.unknown_keys(job, source, keys)).await
     }
 
-    async fn scan(&self, job: JobId, filter: &FileFilter, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError> {
+    async fn scan(
+        &self,
+        job: JobId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<FileRow>, StoreError> {
         self.fuse.around("scan", self.inner.scan(job, filter, after, limit)).await
     }
 
@@ -272,7 +329,12 @@ impl Ledger for CrashLedger {
         self.fuse.around("record", self.inner.record(job, records)).await
     }
 
-    async fn bind_folder(&self, job: &JobHandle, folder: FolderId, item: Option<ItemKey>) -> Result<(), StoreError> {
+    async fn bind_folder(
+        &self,
+        job: &JobHandle,
+        folder: FolderId,
+        item: Option<ItemKey>,
+    ) -> Result<(), StoreError> {
         self.fuse.around("bind_folder", self.inner.bind_folder(job, folder, item)).await
     }
 
@@ -300,7 +362,12 @@ impl Ledger for CrashLedger {
         self.fuse.around("settle_found", self.inner.settle_found(tree)).await
     }
 
-    async fn found_child(&self, tree: TreeId, parent: Option<&ItemKey>, fold: i64) -> Result<Vec<FoundRow>, StoreError> {
+    async fn found_child(
+        &self,
+        tree: TreeId,
+        parent: Option<&ItemKey>,
+        fold: i64,
+    ) -> Result<Vec<FoundRow>, StoreError> {
         self.fuse.around("found_child", self.inner.found_child(tree, parent, fold)).await
     }
 
@@ -308,7 +375,14 @@ impl Ledger for CrashLedger {
         self.fuse.around("found_item", self.inner.found_item(tree, item)).await
     }
 
-    async fn matches(&self, job: JobId, tree: TreeId, filter: &FileFilter, after: FileId, limit: usize) -> Result<Vec<(FileRow, FoundRow)>, StoreError> {
+    async fn matches(
+        &self,
+        job: JobId,
+        tree: TreeId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<(FileRow, FoundRow)>, StoreError> {
         self.fuse.around("matches", self.inner.matches(job, tree, filter, after, limit)).await
     }
 

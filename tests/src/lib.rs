@@ -4,7 +4,7 @@
 //! to the same words. Nothing here is shipped.
 
 pub mod conformance;
-pub mod postgres;
 pub mod crash;
+pub mod postgres;
 pub mod sim_transport;
 pub mod simulation;

@@ -16,15 +16,15 @@ pub struct SimTransport {
 impl Transport for SimTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let request = request.map(axum::body::Body::from);
-        let reply = self.sim.call(request).await.map_err(|error| TransportError {
-            stage: Stage::Answer,
-            detail: error.to_string(),
-        })?;
+        let reply = self
+            .sim
+            .call(request)
+            .await
+            .map_err(|error| TransportError { stage: Stage::Answer, detail: error.to_string() })?;
         Ok(reply.map(|body| {
-            let pieces = body.into_data_stream().map_err(|error| TransportError {
-                stage: Stage::Body,
-                detail: error.to_string(),
-            });
+            let pieces = body
+                .into_data_stream()
+                .map_err(|error| TransportError { stage: Stage::Body, detail: error.to_string() });
             pieces.boxed() as landfall_core::transport::Body
         }))
     }

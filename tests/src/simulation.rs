@@ -225,12 +225,7 @@ impl World {
         transport: Arc<dyn landfall_core::transport::Transport>,
     ) -> Result<Job> {
         let lane = Lane::new(
-            LaneConfig {
-                name: "sim".into(),
-                quotas: quotas(1000, 1_200_000),
-                start: 4,
-                most: 16,
-            },
+            LaneConfig { name: "sim".into(), quotas: quotas(1000, 1_200_000), start: 4, most: 16 },
             self.clock.clone(),
             self.chance.clone(),
         );
@@ -249,7 +244,8 @@ impl World {
         }
         let flat = |e: landfall_core::StoreError| anyhow::anyhow!(e.chain());
         let env = self.sim.env();
-        let get = |name: &str| env.get(name).cloned().with_context(|| format!("the simulator names no {name}"));
+        let get =
+            |name: &str| env.get(name).cloned().with_context(|| format!("the simulator names no {name}"));
         let graph = Graph::connect(GraphConfig {
             endpoints: Endpoints::replaced(
                 landfall_stores::wire::Cloud::Global,
@@ -319,7 +315,7 @@ pub async fn run(case: &Case) -> Result<Outcome> {
         still_true(&world).await.with_context(|| format!("after kill at {kill} of {case:?}"))?;
     }
     let mut last = None;
-    for turn in 0..6 {
+    for turn in 0..12 {
         let fuse = Fuse::new(None, world.trace.clone());
         let stage = if turn < 2 { Stage::All } else { Stage::Retry };
         if let Some(report) = tolerated(case, world.process(&fuse, stage).await)? {
@@ -329,21 +325,29 @@ pub async fn run(case: &Case) -> Result<Outcome> {
                 break;
             }
         }
-        // An upload session of a killed process may hold its name for a day.
-        tokio::time::sleep(Duration::from_secs(6 * 3600)).await;
+        // A session whose address was lost holds its name for a day, and wild faults may lose four.
+        tokio::time::sleep(Duration::from_secs(13 * 3600)).await;
     }
     let (report, points) = last.context("no run")?;
     judge(case, &world, &report, &killed).await.with_context(|| format!("{case:?}"))?;
     let hash = world.trace.lock().unwrap().clone().finalize();
     let trace = hash.iter().map(|b| format!("{b:02x}")).collect();
-    Ok(Outcome { trace, points, killed: u32::try_from(killed.len())?, report, requests: world.sim.requests().total })
+    Ok(Outcome {
+        trace,
+        points,
+        killed: u32::try_from(killed.len())?,
+        report,
+        requests: world.sim.requests().total,
+    })
 }
 
 /// Wild faults may revoke two tokens in a row: such a run ends, says so, and the next one goes on.
 fn tolerated(case: &Case, ended: Result<RunReport>) -> Result<Option<RunReport>> {
     match ended {
         Ok(report) => Ok(Some(report)),
-        Err(error) if case.faults == Faults::Wild && format!("{error:#}").contains("InvalidAuthenticationToken") => {
+        Err(error)
+            if case.faults == Faults::Wild && format!("{error:#}").contains("InvalidAuthenticationToken") =>
+        {
             Ok(None)
         }
         Err(error) => Err(error).with_context(|| format!("{case:?}")),
@@ -358,7 +362,11 @@ async fn still_true(world: &World) -> Result<()> {
     let compare = world.sim.compare("voices").context("compare")?;
     let bad: Vec<&String> = compare.missing.iter().chain(&compare.different).collect();
     let filter = FileFilter { states: vec![State::Success], ..FileFilter::default() };
-    let rows = world.ledger.scan(job.id, &filter, FileId(0), 10_000).await.map_err(|e| anyhow::anyhow!(e.chain()))?;
+    let rows = world
+        .ledger
+        .scan(job.id, &filter, FileId(0), 10_000)
+        .await
+        .map_err(|e| anyhow::anyhow!(e.chain()))?;
     for row in rows {
         let path = row.dest_path().context("a proven file has a place")?;
         let below = path.as_str().trim_start_matches("Voices");
@@ -383,7 +391,9 @@ async fn judge(case: &Case, world: &World, report: &RunReport, killed: &[Timesta
         let open: Vec<String> = rows
             .iter()
             .filter(|r| r.state != State::Success)
-            .map(|r| format!("{} {} {:?} {} ({} attempts)", r.entry.name, r.state, r.reason, r.comment, r.attempts))
+            .map(|r| {
+                format!("{} {} {:?} {} ({} attempts)", r.entry.name, r.state, r.reason, r.comment, r.attempts)
+            })
             .collect();
         bail!("not complete: {:?} {open:#?}", report);
     }
@@ -391,9 +401,15 @@ async fn judge(case: &Case, world: &World, report: &RunReport, killed: &[Timesta
     let copied = case.via == Via::Copy;
     ensure!(compare.missing.is_empty(), "missing {:?}", compare.missing);
     // A copy by the service keeps no times; that is said, and allowed here.
-    let different: Vec<_> = compare.different.iter().filter(|d| !(copied && d.contains("another time"))).collect();
+    let different: Vec<_> =
+        compare.different.iter().filter(|d| !(copied && d.contains("another time"))).collect();
     ensure!(different.is_empty(), "different {different:?}");
-    ensure!(compare.extra.is_empty() && compare.doubled.is_empty(), "extra {:?} {:?}", compare.extra, compare.doubled);
+    ensure!(
+        compare.extra.is_empty() && compare.doubled.is_empty(),
+        "extra {:?} {:?}",
+        compare.extra,
+        compare.doubled
+    );
     ensure!(compare.extra_versions.is_empty(), "versions {:?}", compare.extra_versions);
     let violations: Vec<_> = compare.violations.iter().filter(|v| !told_as_it_died(v, killed)).collect();
     ensure!(violations.is_empty(), "violations {violations:?}, killed at {killed:?}");
@@ -409,10 +425,9 @@ async fn judge(case: &Case, world: &World, report: &RunReport, killed: &[Timesta
 
 /// A process that was told to wait and died before it could write that down cannot have passed it on.
 fn told_as_it_died(violation: &str, killed: &[Timestamp]) -> bool {
-    let told = violation.split("but at ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<Timestamp>().ok());
-    told.is_some_and(|told| {
-        killed.iter().any(|at| (0..=40).contains(&at.duration_since(told).as_millis()))
-    })
+    let told =
+        violation.split("but at ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<Timestamp>().ok());
+    told.is_some_and(|told| killed.iter().any(|at| (0..=40).contains(&at.duration_since(told).as_millis())))
 }
 
 /// Every row's events form a legal way from PENDING, without a gap in the sequence.
@@ -426,15 +441,27 @@ async fn history(world: &World, job: landfall_core::JobId) -> Result<()> {
             ensure!(event.seq == after + 1, "event {} follows {after}", event.seq);
             after = event.seq;
             let before = states.insert(event.file, event.to).unwrap_or(State::Pending);
-            ensure!(before == event.from, "file {} was {before}, event {} says {}", event.file, event.name, event.from);
+            ensure!(
+                before == event.from,
+                "file {} was {before}, event {} says {}",
+                event.file,
+                event.name,
+                event.from
+            );
         }
         after = last.seq;
     }
     let all = FileFilter { standings: vec![Standing::In], ..FileFilter::default() };
-    let rows = world.ledger.scan(job, &all, FileId(0), 10_000).await.map_err(|e| anyhow::anyhow!(e.chain()))?;
+    let rows =
+        world.ledger.scan(job, &all, FileId(0), 10_000).await.map_err(|e| anyhow::anyhow!(e.chain()))?;
     for row in rows {
         let replayed = states.get(&row.id).copied().unwrap_or(State::Pending);
-        ensure!(replayed == row.state, "{} is {} but its events lead to {replayed}", row.entry.name, row.state);
+        ensure!(
+            replayed == row.state,
+            "{} is {} but its events lead to {replayed}",
+            row.entry.name,
+            row.state
+        );
     }
     Ok(())
 }

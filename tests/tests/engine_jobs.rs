@@ -131,8 +131,13 @@ fn what_already_lies_there_is_proven_and_not_sent() {
 fn a_rewriting_library_leaves_files_dupe_and_nothing_is_sent_or_deleted_for_it() {
     for rewriting in [Rewriting::Immediate, Rewriting::After(Duration::from_secs(4))] {
         in_virtual_time(async {
-            let config =
-                Config { seed: 5, scenario: Scenario::Office, files: 14, rewriting: Some(rewriting), ..Config::default() };
+            let config = Config {
+                seed: 5,
+                scenario: Scenario::Office,
+                files: 14,
+                rewriting: Some(rewriting),
+                ..Config::default()
+            };
             let world = World::with(config, JobSpec::of("office", "書類", "Office"));
             let first = world.run_once().await.unwrap();
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -147,7 +152,9 @@ fn a_rewriting_library_leaves_files_dupe_and_nothing_is_sent_or_deleted_for_it()
                 let plain = path.ends_with(".txt") || path.ends_with(".wav");
                 match (plain, rewriting) {
                     // What was proven before the library came back to it was proven; later looks find it (verify).
-                    (true, _) | (false, Rewriting::After(_)) => assert_eq!(row.state, State::Success, "{path}"),
+                    (true, _) | (false, Rewriting::After(_)) => {
+                        assert_eq!(row.state, State::Success, "{path}")
+                    }
                     (false, _) => {
                         assert_eq!((row.state, row.reason), (State::Dupe, Some(Reason::Rewritten)), "{path}");
                     }
@@ -163,7 +170,11 @@ fn a_rewriting_library_leaves_files_dupe_and_nothing_is_sent_or_deleted_for_it()
 #[test]
 fn everything_hostile_is_carried_or_named() {
     in_virtual_time(async {
-        let world = scenario(Scenario::Hostile, 6, JobSpec::of("hostile", "", "Hostile/とても長い名前の移行先フォルダー"));
+        let world = scenario(
+            Scenario::Hostile,
+            6,
+            JobSpec::of("hostile", "", "Hostile/とても長い名前の移行先フォルダー"),
+        );
         let report = world.run_once().await.unwrap();
         let rows = world.rows().await.unwrap();
         let at = |end: &str| rows.iter().find(|(path, _)| path.ends_with(end)).map(|(_, row)| row).unwrap();
@@ -172,7 +183,12 @@ fn everything_hostile_is_carried_or_named() {
         assert_eq!(at("請求書.exe").skip, Some(Reason::Malware));
         assert_eq!(at("チームの資料").skip, Some(Reason::Shortcut));
         let labelled = at("社外秘.pdf");
-        assert_eq!((labelled.state, labelled.leg), (State::Success, Some(SourceLeg::Contradicted)), "{}", labelled.comment);
+        assert_eq!(
+            (labelled.state, labelled.leg),
+            (State::Success, Some(SourceLeg::Contradicted)),
+            "{}",
+            labelled.comment
+        );
         assert_eq!(labelled.ours_size.map(|s| s.0), Some(20_480));
         let deep = at("これ以上は入らない名前.wav");
         assert_eq!((deep.state, deep.reason), (State::Ng, Some(Reason::NameTooLong)));
@@ -193,7 +209,11 @@ fn a_reserved_name_at_the_root_is_refused_or_mapped_and_the_rest_goes_on() {
             let row = &world.rows().await.unwrap()["根へ/Forms/申込書.txt"];
             match names {
                 NamePolicy::Refuse => {
-                    assert_eq!((row.state, row.reason), (State::Ng, Some(Reason::NameReserved)), "{report:?}");
+                    assert_eq!(
+                        (row.state, row.reason),
+                        (State::Ng, Some(Reason::NameReserved)),
+                        "{report:?}"
+                    );
                 }
                 NamePolicy::Map => assert_eq!(row.state, State::Success, "{} {report:?}", row.comment),
             }
@@ -212,7 +232,8 @@ fn merged_users_collide_before_the_first_byte_and_mapping_parts_them() {
             let (engine, job) = world.plain_engine().await.unwrap();
             let plan = engine.plan(&job, false).await.unwrap();
             let report = world.run_once().await.unwrap();
-            let collided = report.tally.reasons.get(&(State::Ng, Reason::NameCollision)).copied().unwrap_or(0);
+            let collided =
+                report.tally.reasons.get(&(State::Ng, Reason::NameCollision)).copied().unwrap_or(0);
             match names {
                 NamePolicy::Refuse => {
                     assert!(collided >= 3, "{report:?}");
@@ -232,7 +253,12 @@ fn a_full_library_ends_the_run_and_nothing_is_lost() {
         world.sim.change(WorldOp::Quota { drive: library(), total: None }).unwrap();
         let (engine, job) = world.plain_engine().await.unwrap();
         let error = engine.run(&std::sync::Arc::new(job), RunOptions::default()).await.unwrap_err();
-        assert_eq!((error.kind, error.code), (ErrorKind::Full, Some(Code::DestinationFull)), "{}", error.chain());
+        assert_eq!(
+            (error.kind, error.code),
+            (ErrorKind::Full, Some(Code::DestinationFull)),
+            "{}",
+            error.chain()
+        );
         world.sim.change(WorldOp::Quota { drive: library(), total: Some(1 << 40) }).unwrap();
         assert!(world.run_once().await.unwrap().complete());
         assert!(world.sim.compare("voices").unwrap().is_clean());
@@ -251,8 +277,16 @@ fn the_plan_states_what_the_run_then_needs() {
         let done = world.sim.requests();
         // Connecting, two listings and the folder times come on top of what moving costs.
         let slack = 20;
-        assert!(plan.requests <= done.total + slack && done.total <= plan.requests + slack, "{plan:?} {done:?}");
-        assert!(plan.units.abs_diff(done.resource_units) <= plan.units / 10 + 40, "{} {}", plan.units, done.resource_units);
+        assert!(
+            plan.requests <= done.total + slack && done.total <= plan.requests + slack,
+            "{plan:?} {done:?}"
+        );
+        assert!(
+            plan.units.abs_diff(done.resource_units) <= plan.units / 10 + 40,
+            "{} {}",
+            plan.units,
+            done.resource_units
+        );
     });
 }
 
@@ -268,7 +302,10 @@ fn the_audit_confirms_a_quiet_source_and_names_what_the_crawl_missed() {
         // A file that comes between the two enumerations is a difference, and the next audit is clean.
         world.sim.change(write(None, "/Recordings/遅れて.txt", "来た")).unwrap();
         let audit = engine.audit(&job).await.unwrap();
-        assert!(audit.complete_as_of.is_none() && audit.different > 0 && audit.changed_meanwhile > 0, "{audit:?}");
+        assert!(
+            audit.complete_as_of.is_none() && audit.different > 0 && audit.changed_meanwhile > 0,
+            "{audit:?}"
+        );
         assert!(engine.audit(&job).await.unwrap().complete_as_of.is_some());
     });
 }
@@ -278,14 +315,18 @@ fn a_pilot_moves_so_many_files_of_one_folder_and_no_more() {
     in_virtual_time(async {
         let world = voices(30);
         for n in 0..9 {
-            world.sim.change(write(None, &format!("/Recordings/試行/録音{n}.txt"), &"あ".repeat(n + 1))).unwrap();
+            world
+                .sim
+                .change(write(None, &format!("/Recordings/試行/録音{n}.txt"), &"あ".repeat(n + 1)))
+                .unwrap();
         }
         let (engine, job) = world.plain_engine().await.unwrap();
         let paths = landfall_core::engine::Filters::new(&["/試行/**".into()], &[]).unwrap();
         let options = RunOptions { limit: Some(5), paths, ..RunOptions::default() };
         let report = engine.run(&std::sync::Arc::new(job), options).await.unwrap();
         assert_eq!(report.tally.files(State::Success), 5);
-        let moved: Vec<String> = world.sim.tree(Some("Documents"), "/Voices").into_iter().map(|e| e.path).collect();
+        let moved: Vec<String> =
+            world.sim.tree(Some("Documents"), "/Voices").into_iter().map(|e| e.path).collect();
         assert!(moved.iter().all(|p| p.contains("試行") || p.ends_with("Voices")), "{moved:?}");
         assert!(world.run_once().await.unwrap().complete());
     });
@@ -307,7 +348,10 @@ fn a_hash_that_comes_late_is_waited_for_with_listings_only() {
         assert!(report.complete(), "{report:?}");
         let requests = world.sim.requests().by_route;
         assert_eq!(requests["GET content"], requests["PUT fragment"], "nothing was read back");
-        assert!(requests.get("GET item").is_none_or(|n| *n < 4), "no file is asked for by itself: {requests:?}");
+        assert!(
+            requests.get("GET item").is_none_or(|n| *n < 4),
+            "no file is asked for by itself: {requests:?}"
+        );
     });
 }
 

@@ -54,7 +54,8 @@ fn a_kill_at_every_single_crash_point_loses_nothing() {
 
 #[test]
 fn drawn_seeds_hold_every_invariant() {
-    let known = include_str!("../seeds.txt").lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    let known =
+        include_str!("../seeds.txt").lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
     for seed in known {
         in_virtual_time(run(&Case::drawn(seed))).unwrap_or_else(|e| panic!("seed {seed}: {e:#}"));
     }

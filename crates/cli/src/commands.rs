@@ -26,7 +26,11 @@ use crate::wiring::Context;
 ///
 /// # Errors
 /// What ended it before it had a result of its own.
-pub(crate) async fn dispatch(cli: Cli, environment: Environment, screen: Screen) -> Result<Exit, CommandError> {
+pub(crate) async fn dispatch(
+    cli: Cli,
+    environment: Environment,
+    screen: Screen,
+) -> Result<Exit, CommandError> {
     let stop = CancellationToken::new();
     let mut context = Context { global: cli.global, environment, screen: screen.clone(), stop: stop.clone() };
     let work = carry_out(&mut context, cli.command);

@@ -154,7 +154,8 @@ impl Config {
     pub(crate) fn load(path: &Path) -> Result<Self, CommandError> {
         let text = match std::fs::read(path) {
             Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
-                let detail = format!("{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to());
+                let detail =
+                    format!("{}: not UTF-8 at byte {}", path.display(), error.utf8_error().valid_up_to());
                 CommandError::new(Code::BadConfig, detail)
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -166,7 +167,10 @@ impl Config {
         };
         let text = text.trim_start_matches('\u{feff}').to_owned();
         let document: Document = toml::from_str(&text).map_err(|error| {
-            CommandError::new(Code::BadConfig, format!("{}\n{}", path.display(), mistake::without_secrets(error.to_string().trim_end())))
+            CommandError::new(
+                Code::BadConfig,
+                format!("{}\n{}", path.display(), mistake::without_secrets(error.to_string().trim_end())),
+            )
         })?;
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),

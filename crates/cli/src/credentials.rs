@@ -96,15 +96,18 @@ fn credential(
 
 fn certificate(path: &str, config: &Config) -> Result<Credential, CommandError> {
     let path = config.path(path);
-    let pem = std::fs::read(&path)
-        .map_err(|error| CommandError::new(Code::BadCertificate, format!("read {}: {error}", path.display())))?;
+    let pem = std::fs::read(&path).map_err(|error| {
+        CommandError::new(Code::BadCertificate, format!("read {}: {error}", path.display()))
+    })?;
     Ok(Credential::certificate(&pem, &path.display().to_string())?)
 }
 
 fn from_file(path: &std::path::Path) -> Result<SecretString, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CommandError::new(Code::MissingVariable, format!("read {}: {error}", path.display())))?;
-    one_line(&text).ok_or_else(|| CommandError::new(Code::MissingVariable, format!("{} is empty", path.display())))
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        CommandError::new(Code::MissingVariable, format!("read {}: {error}", path.display()))
+    })?;
+    one_line(&text)
+        .ok_or_else(|| CommandError::new(Code::MissingVariable, format!("{} is empty", path.display())))
 }
 
 fn from_command(command: &[String]) -> Result<SecretString, CommandError> {
@@ -118,7 +121,10 @@ fn from_command(command: &[String]) -> Result<SecretString, CommandError> {
         .output()
         .map_err(|error| CommandError::new(Code::MissingVariable, format!("start {program:?}: {error}")))?;
     if !output.status.success() {
-        return Err(CommandError::new(Code::MissingVariable, format!("{program:?} ended with {}", output.status)));
+        return Err(CommandError::new(
+            Code::MissingVariable,
+            format!("{program:?} ended with {}", output.status),
+        ));
     }
     one_line(&String::from_utf8_lossy(&output.stdout))
         .ok_or_else(|| CommandError::new(Code::MissingVariable, format!("{program:?} printed nothing")))
@@ -135,7 +141,8 @@ fn one_line(text: &str) -> Option<SecretString> {
 /// Code `MissingVariable` where the variable holds something else.
 pub(crate) fn ledger_key(environment: &Environment) -> Result<Option<[u8; 32]>, CommandError> {
     let Some(text) = environment.get("LANDFALL_LEDGER_KEY") else { return Ok(None) };
-    let wrong = || CommandError::new(Code::MissingVariable, "LANDFALL_LEDGER_KEY is not 64 hexadecimal digits");
+    let wrong =
+        || CommandError::new(Code::MissingVariable, "LANDFALL_LEDGER_KEY is not 64 hexadecimal digits");
     let mut key = [0_u8; 32];
     if text.len() != 64 || !text.is_ascii() {
         return Err(wrong());

@@ -128,7 +128,8 @@ mod tests {
     fn the_process_wins_and_empty_is_not_set() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(".env"), "A=file\nB=file\nC=\n").unwrap();
-        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let own =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let environment = Environment { process: own(&[("A", "process"), ("B", "")]), file: BTreeMap::new() };
         let environment = environment.with_file_in(folder.path()).unwrap();
         assert_eq!(environment.get("A"), Some("process"));

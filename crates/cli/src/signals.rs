@@ -21,7 +21,8 @@ pub(crate) async fn watch(stop: CancellationToken, screen: Screen) {
 #[cfg(unix)]
 pub(crate) async fn asked() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return std::future::pending().await;
     };

@@ -3,6 +3,7 @@
 //! One test a promise of the end: complete, nothing twice, killed and resumed, refused where it must be.
 
 #[path = "support/support.rs"]
+#[cfg(test)]
 mod support;
 
 use std::time::{Duration, Instant};
@@ -56,7 +57,8 @@ fn shape(summary: &Value) {
 
 #[test]
 fn killed_again_and_again_it_loses_and_doubles_nothing() {
-    let sim = Served::start(&["--scenario", "voices", "--files", "150", "--faults", "mild", "--latency", "10ms"]);
+    let sim =
+        Served::start(&["--scenario", "voices", "--files", "150", "--faults", "mild", "--latency", "10ms"]);
     for round in 0..4_u64 {
         let mut child = sim.bench.start(&["run", "voices", "--json"]);
         std::thread::sleep(Duration::from_millis(400 + 300 * round));
@@ -156,7 +158,10 @@ fn of_many_users_those_that_are_there_go_on() {
     assert_eq!(sources.len(), 5);
     let failed: Vec<&Value> = sources.iter().filter(|s| s["error"].is_object()).collect();
     assert_eq!(failed.len(), 1, "{summary}");
-    assert_eq!((&failed[0]["source"], &failed[0]["error"]["code"]), (&Value::from("emi@contoso.com"), &Value::from("LF0301")));
+    assert_eq!(
+        (&failed[0]["source"], &failed[0]["error"]["code"]),
+        (&Value::from("emi@contoso.com"), &Value::from("LF0301"))
+    );
     assert!(sources.iter().filter(|s| s["error"].is_null()).all(|s| s["complete"] == true), "{summary}");
     sim.assert_clean("leavers");
 }

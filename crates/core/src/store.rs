@@ -283,7 +283,12 @@ pub trait Destination: Send + Sync {
         page: Option<Cursor>,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         drop(page);
-        Err(StoreError::new(ErrorKind::Unsupported, "list", folder.as_str(), "this place publishes no digests"))
+        Err(StoreError::new(
+            ErrorKind::Unsupported,
+            "list",
+            folder.as_str(),
+            "this place publishes no digests",
+        ))
     }
 
     /// Looks for one name in one folder. Names are compared as the destination compares them.

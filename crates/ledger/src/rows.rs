@@ -93,6 +93,20 @@ ON CONFLICT (id) DO UPDATE SET
     ours = excluded.ours, item = excluded.item, item_revision = excluded.item_revision,
     item_size = excluded.item_size, item_digests = excluded.item_digests";
 
+/// Writes the rows of files that are new, a third of the work of [`PUT_FILES`]; `$1` is made of [`new_file_json`].
+pub(crate) const ENROL_FILES: &str = "
+INSERT INTO file (
+    id, source, folder, standing, skip, size, seen, name_fold, changed_at, created, modified, key,
+    name, revision, digests, state, attempts, last, intended, fold, target
+)
+SELECT
+    CAST(e.value ->> 0 AS BIGINT), CAST(e.value ->> 1 AS BIGINT), CAST(e.value ->> 2 AS BIGINT),
+    CAST(e.value ->> 3 AS SMALLINT), CAST(e.value ->> 4 AS SMALLINT), CAST(e.value ->> 5 AS BIGINT),
+    CAST(e.value ->> 6 AS BIGINT), CAST(e.value ->> 7 AS BIGINT), CAST(e.value ->> 8 AS BIGINT),
+    CAST(e.value ->> 9 AS BIGINT), CAST(e.value ->> 10 AS BIGINT), e.value ->> 11, e.value ->> 12,
+    e.value ->> 13, unhex(e.value ->> 14), 0, 0, 0, 0, 0, 0
+FROM json_each($1) AS e";
+
 /// Writes what events change in file rows; `$1` is made of [`file_json`].
 pub(crate) const UPDATE_FILES: &str = "
 UPDATE file SET
@@ -183,7 +197,8 @@ fn hex(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
         return Value::Null;
     }
-    Value::String(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    Value::String(digits.filter_map(|d| char::from_digit(u32::from(d), 16)).collect())
 }
 
 /// A list of lists as the text of a bulk statement.
@@ -241,6 +256,28 @@ pub(crate) fn file_json(row: &FileRow, words: &Words) -> Value {
         holding.and_then(|h| h.revision.as_ref()).map(|r| r.0.as_str()),
         holding.map(|h| signed(h.evidence.size.0)),
         hex(&holding.map(|h| digests::pack(&h.evidence.digests, Some(published))).unwrap_or_default()),
+    ])
+}
+
+/// One file for [`ENROL_FILES`]: a row as [`FileRow::enrolled`] makes it, perhaps skipped.
+pub(crate) fn new_file_json(row: &FileRow, words: &Words) -> Value {
+    let entry = &row.entry;
+    json!([
+        row.id.0,
+        row.source.0,
+        row.folder.0,
+        row.standing.number(),
+        row.skip.map(|r| words.number(r.name())),
+        signed(entry.size.0),
+        row.seen,
+        fold_hash(&entry.name),
+        moment(row.changed_at),
+        moments(entry.times.created),
+        moments(entry.times.modified),
+        entry.key.as_str(),
+        entry.name,
+        entry.revision.as_ref().map(|r| r.0.as_str()),
+        hex(&digests::pack(&entry.digests, None)),
     ])
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use landfall_core::memo::{Memo as _, MemoKey, MemoValue};
+use landfall_core::memo::{MemoKey, MemoValue};
 use landfall_core::{Code, StoreError};
 use landfall_ledger::{Options, open};
 
@@ -21,7 +21,8 @@ async fn refusal(file: &Path) -> StoreError {
 /// A ledger with one job, closed again.
 async fn made(file: &Path) {
     let ledger = open(&url(file), Options::default()).await.unwrap();
-    ledger.open_job("移行", "宛先", "test", Timestamp::UNIX_EPOCH).await.unwrap();
+    let job = ledger.open_job("移行", "宛先", "test", Timestamp::UNIX_EPOCH).await.unwrap();
+    ledger.close_job(&job).await.unwrap();
 }
 
 async fn raw(file: &Path, statement: &'static str) {
@@ -72,12 +73,13 @@ async fn damage_is_found_after_an_unclean_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
     made(&file).await;
-    // What a kill leaves: a database whose pages are not what its log and its indexes say.
+    let log = folder.path().join("ledger.db-wal");
+    assert_eq!(log.metadata().map_or(0, |log| log.len()), 0, "closing the job empties the log");
+    // A kill in the midst of a write to a bad disk: damaged pages, and a log that nobody emptied.
     let mut bytes = std::fs::read(&file).unwrap();
-    let page = bytes.chunks_mut(4096).nth(2).unwrap();
-    page.fill(0xff);
+    bytes.chunks_mut(4096).skip(2).step_by(2).for_each(|page| page.fill(0xff));
     std::fs::write(&file, &bytes).unwrap();
-    std::fs::write(folder.path().join("ledger.db-wal"), [0; 64]).unwrap();
+    std::fs::write(&log, [0; 64]).unwrap();
     let error = refusal(&file).await;
     assert_eq!(error.code, Some(Code::LedgerCorrupt), "{}", error.chain());
 }

@@ -88,7 +88,9 @@ async fn show(
         }));
         return Ok(());
     }
-    screen.line(ui::table(&session.job.handle.name, &ui::states(&tally), &ui::skipped(&tally), &sources).to_string());
+    screen.line(
+        ui::table(&session.job.handle.name, &ui::states(&tally), &ui::skipped(&tally), &sources).to_string(),
+    );
     let t = crawled.tally;
     screen.line(t!(
         "crawl.done",
@@ -105,7 +107,9 @@ async fn show(
             screen.line(format!("  {difference}"));
         }
         screen.line(match &audit.complete_as_of {
-            Some(at) => t!("crawl.complete", files = count(audit.files), bytes = audit.bytes, time = at).into_owned(),
+            Some(at) => {
+                t!("crawl.complete", files = count(audit.files), bytes = audit.bytes, time = at).into_owned()
+            }
             None if audit.different > 0 => t!("crawl.differs", number = count(audit.different)).into_owned(),
             None => t!("crawl.moving", number = count(audit.changed_meanwhile)).into_owned(),
         });

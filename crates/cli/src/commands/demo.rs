@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use landfall_core::Code;
 use landfall_core::ledger::{Ledger, Tally};
-use landfall_sim::{Config, Faults, Quota, Sim};
+use landfall_sim::{Config, Fault, FaultRule, Quota, Sim};
 use rust_i18n::t;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -48,11 +48,10 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub(crate) async fn demo(context: &mut Context, args: &Demo) -> Result<Exit, CommandError> {
     let begun = Instant::now();
     let folder = folder(args)?;
-    let mut told = Config {
+    let told = Config {
         seed: args.seed,
         files: args.files,
         latency: LATENCY,
-        faults: Faults::Mild,
         quota: Quota::SmallTenant,
         quota_window: WINDOW,
         // The kill in the middle loses addresses of sessions; here their day is short.
@@ -60,8 +59,12 @@ pub(crate) async fn demo(context: &mut Context, args: &Demo) -> Result<Exit, Com
         epoch: Some(machine::now()),
         ..Config::default()
     };
-    told.grace = Duration::from_millis(300);
     let simulator = Sim::new(told);
+    // Its time begins with the first look at it, and clients compare it with this machine's.
+    let _begun = simulator.now();
+    for rule in troubles() {
+        simulator.script(rule);
+    }
     let served = simulator
         .serve(([127, 0, 0, 1], 0).into())
         .await
@@ -79,6 +82,25 @@ pub(crate) async fn demo(context: &mut Context, args: &Demo) -> Result<Exit, Com
     outcome
 }
 
+/// What goes wrong on the way, the same in every demo: enough to be seen, and over within a minute.
+fn troubles() -> Vec<FaultRule> {
+    let rule =
+        |route: &str, nth, fault| FaultRule { route: route.to_owned(), nth, times: 1, subject: None, fault };
+    vec![
+        rule("GET delta", 1, Fault::Unavailable { retry_after: None }),
+        rule("POST createUploadSession", 60, Fault::Throttle { retry_after: Some(1) }),
+        rule("POST createUploadSession", 330, Fault::Throttle { retry_after: Some(2) }),
+        rule("PUT fragment", 40, Fault::CommittedUnseen),
+        rule("PUT fragment", 90, Fault::LostReply),
+        rule("PUT fragment", 290, Fault::TimeoutAfter),
+        rule("PUT fragment", 350, Fault::LateHash { seconds: 2 }),
+        rule("PUT fragment", 400, Fault::SessionLost),
+        rule("GET download", 30, Fault::Cut),
+        rule("GET download", 300, Fault::WrongByte),
+        rule("GET download", 370, Fault::ExpiredUrl),
+    ]
+}
+
 fn folder(args: &Demo) -> Result<PathBuf, CommandError> {
     let folder = match &args.dir {
         Some(folder) => folder.clone(),
@@ -87,7 +109,9 @@ fn folder(args: &Demo) -> Result<PathBuf, CommandError> {
             std::env::temp_dir().join(format!("landfall-demo-{stamp}-{}", std::process::id()))
         }
     };
-    let unusable = |error: std::io::Error| CommandError::new(Code::BadArgument, format!("{}: {error}", folder.display()));
+    let unusable = |error: std::io::Error| {
+        CommandError::new(Code::BadArgument, format!("{}: {error}", folder.display()))
+    };
     std::fs::create_dir_all(&folder).map_err(unusable)?;
     if folder.read_dir().map_err(unusable)?.next().is_some() {
         return Err(CommandError::new(Code::BadArgument, format!("{} is not empty", folder.display())));
@@ -139,7 +163,8 @@ impl Stage<'_> {
         screen.line(t!("demo.ledger", path = self.folder.join("landfall.db").display()));
         screen.line(t!("demo.index", path = state.join("index.json").display()));
         screen.line(t!("demo.log", path = state.join("upload_log.csv").display()));
-        let well = compared.is_clean() && tally.complete() && asked.writes == 0 && tally.all().files == self.files;
+        let well =
+            compared.is_clean() && tally.complete() && asked.writes == 0 && tally.all().files == self.files;
         screen.line(if well { t!("demo.done", time = span(begun.elapsed())) } else { t!("demo.broken") });
         screen.result(&json!({
             "folder": self.folder.display().to_string(),
@@ -164,7 +189,8 @@ impl Stage<'_> {
             if child.try_wait().map_err(|error| broken(&error))?.is_some() {
                 return Ok(false);
             }
-            let landed = self.simulator.tree(Some("Documents"), "/Voices").iter().filter(|e| !e.folder).count();
+            let landed =
+                self.simulator.tree(Some("Documents"), "/Voices").iter().filter(|e| !e.folder).count();
             let stopped = self.context.stop.is_cancelled() || Instant::now() > deadline;
             if stopped || landed as u64 * 2 >= self.files {
                 child.kill().await.map_err(|error| broken(&error))?;
@@ -188,7 +214,8 @@ impl Stage<'_> {
     }
 
     fn start(&self, name: &str) -> Result<Child, CommandError> {
-        let log = std::fs::File::create(self.folder.join(format!("{name}.txt"))).map_err(|error| broken(&error))?;
+        let log =
+            std::fs::File::create(self.folder.join(format!("{name}.txt"))).map_err(|error| broken(&error))?;
         let mut command = Command::from(machine::this_program().map_err(|error| broken(&error))?);
         // What the person has set for a tenant of their own must not reach the demo.
         for (variable, _) in std::env::vars_os() {

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, DestinationPlace, JobConfig, SourcePlace};
 use crate::error::{CommandError, Exit};
-use crate::{machine, ui};
 use crate::wiring::{Context, Graphs, destination_drive, source_drive};
+use crate::{machine, ui};
 
 /// A difference of clocks from which on signed assertions and tokens begin to fail, in seconds.
 const SKEW: u64 = 120;
@@ -61,7 +61,11 @@ impl Chart<'_> {
             Finding::Worry(text) => ("warning", text, None),
             Finding::Wrong(error) => {
                 self.exit = self.exit.max(error.exit);
-                ("wrong", format!("[{}] {}: {}", error.code, error.title(), error.detail), Some(error.remedy()))
+                (
+                    "wrong",
+                    format!("[{}] {}: {}", error.code, error.title(), error.detail),
+                    Some(error.remedy()),
+                )
             }
         };
         screen.line(format!("{:<8} {name}: {text}", ui::word(&format!("doctor.state.{state}"))));
@@ -81,7 +85,10 @@ pub(crate) async fn doctor(context: &mut Context, name: &str) -> Result<Exit, Co
     chart.note("config", Finding::Fine(context.config_path().display().to_string()));
     let ledger = match context.ledger(&config).await {
         Ok(ledger) => {
-            chart.note("ledger", Finding::Fine(config.ledger.url.split('@').next_back().unwrap_or_default().to_owned()));
+            chart.note(
+                "ledger",
+                Finding::Fine(config.ledger.url.split('@').next_back().unwrap_or_default().to_owned()),
+            );
             Some(ledger)
         }
         Err(error) => {
@@ -105,7 +112,9 @@ async fn spool(folder: &Path) -> Finding {
         Some(free) if free < LITTLE => {
             Finding::Worry(t!("doctor.little", path = folder.display(), free = ByteSize(free)).into_owned())
         }
-        Some(free) => Finding::Fine(t!("doctor.free", path = folder.display(), free = ByteSize(free)).into_owned()),
+        Some(free) => {
+            Finding::Fine(t!("doctor.free", path = folder.display(), free = ByteSize(free)).into_owned())
+        }
         None => Finding::Fine(folder.display().to_string()),
     }
 }
@@ -121,10 +130,15 @@ async fn sides(
     for spec in &job.sources {
         if let SourcePlace::Folder(path) = &spec.place {
             let found = FsSource::open(path).await;
-            chart.note("source", found.map_or_else(|e| CommandError::from(e).into(), |s| Finding::Fine(s.identity())));
+            chart.note(
+                "source",
+                found.map_or_else(|e| CommandError::from(e).into(), |s| Finding::Fine(s.identity())),
+            );
             continue;
         }
-        let Some(graph) = signed_in(chart, &mut graphs, job.source_credentials.as_deref()).await else { continue };
+        let Some(graph) = signed_in(chart, &mut graphs, job.source_credentials.as_deref()).await else {
+            continue;
+        };
         match source_drive(&graph, &spec.place).await {
             Ok(drive) => {
                 chart.note("source", state_of(&drive));
@@ -135,7 +149,10 @@ async fn sides(
     }
     if let DestinationPlace::Folder(path) = &job.destination {
         let found = FsDestination::open(path).await;
-        chart.note("destination", found.map_or_else(|e| CommandError::from(e).into(), |d| Finding::Fine(d.identity())));
+        chart.note(
+            "destination",
+            found.map_or_else(|e| CommandError::from(e).into(), |d| Finding::Fine(d.identity())),
+        );
         return Ok(());
     }
     let Some(graph) = signed_in(chart, &mut graphs, job.destination_credentials.as_deref()).await else {

@@ -14,7 +14,9 @@ pub(crate) fn init(context: &Context, args: &Init) -> Result<Exit, CommandError>
     let text = template(&args.job);
     if args.dry_run {
         context.screen.line(text.trim_end());
-        context.screen.result(&json!({ "config": path.display().to_string(), "written": false, "text": text }));
+        context
+            .screen
+            .result(&json!({ "config": path.display().to_string(), "written": false, "text": text }));
         return Ok(Exit::Complete);
     }
     let refuse = |what: String| CommandError::new(Code::BadArgument, format!("{}: {what}", path.display()));
@@ -36,7 +38,8 @@ pub(crate) fn init(context: &Context, args: &Init) -> Result<Exit, CommandError>
 
 fn template(job: &str) -> String {
     let quoted = format!("{job:?}");
-    let name = if job.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) { job } else { &quoted };
+    let name =
+        if job.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) { job } else { &quoted };
     format!(
         r#"# Landfall's configuration. Secrets never stand here: put AZURE_TENANT_ID, AZURE_CLIENT_ID and
 # AZURE_CLIENT_SECRET into the environment, or into a file named .env beside this one.

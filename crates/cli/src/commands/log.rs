@@ -32,7 +32,10 @@ pub(crate) async fn log(context: &mut Context, command: Log) -> Result<Exit, Com
 }
 
 /// The ledger and a job that it knows; no lease.
-async fn known(context: &mut Context, job: &str) -> Result<(Arc<Config>, Arc<dyn Ledger>, JobHandle), CommandError> {
+async fn known(
+    context: &mut Context,
+    job: &str,
+) -> Result<(Arc<Config>, Arc<dyn Ledger>, JobHandle), CommandError> {
     let config = context.load()?;
     config.job(job)?;
     let ledger = context.ledger(&config).await?;
@@ -60,7 +63,9 @@ async fn write(context: &mut Context, args: &LogExport) -> Result<Exit, CommandE
         export(ledger.as_ref(), &handle, &what, &mut tokio::io::stdout()).await?;
         return Ok(Exit::Complete);
     };
-    let unwritable = |error: std::io::Error| CommandError::new(Code::StateFolder, format!("write {}: {error}", path.display()));
+    let unwritable = |error: std::io::Error| {
+        CommandError::new(Code::StateFolder, format!("write {}: {error}", path.display()))
+    };
     let mut file = tokio::fs::File::create(&path).await.map_err(unwritable)?;
     let poured = export(ledger.as_ref(), &handle, &what, &mut file).await?;
     file.flush().await.map_err(unwritable)?;
@@ -78,7 +83,11 @@ async fn rotate(context: &mut Context, args: &LogRotate) -> Result<Exit, Command
     let log = upload_log(&config, &args.job)?;
     if args.dry_run {
         let edited = log.is_edited(ledger.as_ref(), &handle).await?;
-        context.screen.line(if edited { t!("log.edited") } else { t!("log.would_rotate", path = log.path.display()) });
+        context.screen.line(if edited {
+            t!("log.edited")
+        } else {
+            t!("log.would_rotate", path = log.path.display())
+        });
         context.screen.result(&json!({ "job": args.job, "rotated": false, "edited": edited }));
         return Ok(Exit::Complete);
     }
@@ -105,7 +114,9 @@ async fn read(context: &mut Context, args: &LogImport) -> Result<Exit, CommandEr
     let (config, ledger, handle) = known(context, &args.job).await?;
     let job = config.job(&args.job)?;
     let base = match &args.base {
-        Some(base) => RelPath::lenient(base).map_err(|error| CommandError::new(Code::BadArgument, error.to_string()))?,
+        Some(base) => {
+            RelPath::lenient(base).map_err(|error| CommandError::new(Code::BadArgument, error.to_string()))?
+        }
         None => job.sources.first().map(|source| source.path.clone()).unwrap_or_default(),
     };
     let what = Import {
@@ -119,7 +130,9 @@ async fn read(context: &mut Context, args: &LogImport) -> Result<Exit, CommandEr
     let handle = ledger.open_job(&handle.name, &handle.identity, &machine::holder(), machine::now()).await?;
     let imported = import::import(ledger.as_ref(), &handle, &spool, &SystemClock, &what).await;
     let refreshed = match &imported {
-        Ok(_) if !args.dry_run => upload_log(&config, &args.job)?.refresh(ledger.as_ref(), &handle).await.map(drop),
+        Ok(_) if !args.dry_run => {
+            upload_log(&config, &args.job)?.refresh(ledger.as_ref(), &handle).await.map(drop)
+        }
         _ => Ok(()),
     };
     ledger.close_job(&handle).await?;

@@ -82,7 +82,8 @@ async fn one_run(
         context.screen.note(t!("run.resumed", time = run.started));
     }
     let mode = if args.ignore_log { Mode::SetAside } else { Mode::Apply };
-    let edited = edits::apply_edits(&session.log, ledger, handle, session.engine.clock.as_ref(), mode).await?;
+    let edited =
+        edits::apply_edits(&session.log, ledger, handle, session.engine.clock.as_ref(), mode).await?;
     if let Some(edited) = &edited {
         tell_edits(context, edited);
     }
@@ -155,7 +156,8 @@ async fn keep_index(session: &Session, crawls: bool, done: CancellationToken) ->
 pub(crate) async fn write_index(session: &Session) -> Result<(), StoreError> {
     let path = session.state.join("index.json");
     let indexed =
-        index::write(session.engine.ledger.as_ref(), &session.job.handle, &path, session.engine.clock.now()).await?;
+        index::write(session.engine.ledger.as_ref(), &session.job.handle, &path, session.engine.clock.now())
+            .await?;
     tracing::debug!(files = indexed.files, "index written");
     Ok(())
 }

@@ -15,7 +15,12 @@ use crate::wiring::{Context, Session};
 const SHOWN: usize = 20;
 
 /// Makes the plan and shows it.
-pub(crate) async fn plan(context: &mut Context, job: &str, way: Option<Way>, full: bool) -> Result<Exit, CommandError> {
+pub(crate) async fn plan(
+    context: &mut Context,
+    job: &str,
+    way: Option<Way>,
+    full: bool,
+) -> Result<Exit, CommandError> {
     let session = Session::open(context, job, moving::via(way)).await?;
     let done = CancellationToken::new();
     let gauge = moving::gauge(&session);

@@ -28,7 +28,11 @@ pub(crate) async fn known_sources(ledger: &dyn Ledger, job: JobId) -> Result<Vec
     each(ledger, job, &rows).await
 }
 
-async fn each(ledger: &dyn Ledger, job: JobId, rows: &[(SourceId, &str)]) -> Result<Vec<SourceSummary>, StoreError> {
+async fn each(
+    ledger: &dyn Ledger,
+    job: JobId,
+    rows: &[(SourceId, &str)],
+) -> Result<Vec<SourceSummary>, StoreError> {
     let mut all = Vec::with_capacity(rows.len());
     for (id, label) in rows {
         let tally = ledger.tally(job, Some(*id)).await?;

@@ -24,16 +24,17 @@ const SMALL_TENANT: u64 = 1250;
 /// Serves until it is told to stop.
 pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandError> {
     let sim = landfall_sim::Sim::new(settings(args));
+    // Its time begins with the first look at it, and clients compare it with this machine's.
+    let _begun = sim.now();
     if let Some(config) = &context.global.config
         && !args.force
     {
         refuse_foreign(config)?;
         refuse_foreign(&config.with_file_name(".env"))?;
     }
-    let served = sim
-        .serve(args.listen)
-        .await
-        .map_err(|error| CommandError::new(Code::BadArgument, format!("listen on {}: {error}", args.listen)))?;
+    let served = sim.serve(args.listen).await.map_err(|error| {
+        CommandError::new(Code::BadArgument, format!("listen on {}: {error}", args.listen))
+    })?;
     let ready = ready(&served, args.quota, args.quota_window);
     if let Some(config) = &context.global.config {
         write(config, &sim, &ready)?;

@@ -55,7 +55,12 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
         return Ok(exit);
     }
     screen.line(ui::table(name, &ui::states(&tally), &ui::skipped(&tally), &sources).to_string());
-    screen.line(t!("status.total", files = count(tally.all().files), bytes = tally.all().bytes, folders = count(tally.folders)));
+    screen.line(t!(
+        "status.total",
+        files = count(tally.all().files),
+        bytes = tally.all().bytes,
+        folders = count(tally.folders)
+    ));
     if tally.gone > 0 {
         screen.line(t!("status.gone", number = count(tally.gone)));
     }
@@ -66,7 +71,11 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
     let mut any = false;
     for ((state, reason), number) in tally.reasons.iter().filter(|((state, _), _)| *state != State::Success) {
         any = true;
-        open.row(&[state.name().to_owned(), format!("{reason}: {}", ui::word(&format!("reason.{reason}"))), count(*number)]);
+        open.row(&[
+            state.name().to_owned(),
+            format!("{reason}: {}", ui::word(&format!("reason.{reason}"))),
+            count(*number),
+        ]);
     }
     if any {
         screen.line(open.to_string());

@@ -230,7 +230,8 @@ pub(super) fn check(name: &str, part: &Spanned<JobPart>, config: &Config) -> Res
         }
         Err(config.mistake(name.span(), "no [credentials] of that name"))
     };
-    let spool = job.spool.folder.as_ref().map_or_else(|| config.state_folder(name).join("spool"), |f| config.path(f));
+    let spool =
+        job.spool.folder.as_ref().map_or_else(|| config.state_folder(name).join("spool"), |f| config.path(f));
     Ok(JobConfig {
         name: name.to_owned(),
         sources,
@@ -254,15 +255,20 @@ fn is_name(name: &str) -> bool {
 
 fn policy(job: &JobPart, config: &Config) -> Result<Policy, CommandError> {
     let mut policy = Policy::default();
-    policy.filters = landfall_core::engine::Filters::new(job.include.0.get_ref(), job.exclude.0.get_ref()).map_err(
-        |error| {
-            let span = if job.include.0.get_ref().contains(&error.pattern) { job.include.0.span() } else { job.exclude.0.span() };
+    policy.filters = landfall_core::engine::Filters::new(job.include.0.get_ref(), job.exclude.0.get_ref())
+        .map_err(|error| {
+            let span = if job.include.0.get_ref().contains(&error.pattern) {
+                job.include.0.span()
+            } else {
+                job.exclude.0.span()
+            };
             config.mistake(span, &format!("{error}: {}", error.source))
-        },
-    )?;
+        })?;
     let size = |value: &Option<Spanned<String>>| {
         let Some(text) = value else { return Ok(None) };
-        values::size(text.get_ref()).map(Some).ok_or_else(|| config.mistake(text.span(), "no size like 10M or 1.5G"))
+        values::size(text.get_ref())
+            .map(Some)
+            .ok_or_else(|| config.mistake(text.span(), "no size like 10M or 1.5G"))
     };
     policy.filters.min_size = size(&job.min_size)?;
     policy.filters.max_size = size(&job.max_size)?;
@@ -316,40 +322,54 @@ fn sources(part: &Spanned<SourcePart>, config: &Config) -> Result<(Vec<SourceSpe
     };
     refuse_others(&names, allowed, "source", config)?;
     let path = relative(source.path.as_ref(), source.kind == SourceKind::Folder, config)?;
-    let one = |label: String, place, user: String| Ok((vec![SourceSpec { label, place, path: path.clone(), user }], false));
+    let one = |label: String, place, user: String| {
+        Ok((vec![SourceSpec { label, place, path: path.clone(), user }], false))
+    };
     match source.kind {
         SourceKind::Folder => {
-            let Some(folder) = &source.path else { return Err(config.mistake(part.span(), "a folder needs `path`")) };
+            let Some(folder) = &source.path else {
+                return Err(config.mistake(part.span(), "a folder needs `path`"));
+            };
             let place = config.path(folder.get_ref());
             let user = place.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             one(folder.get_ref().clone(), SourcePlace::Folder(place), user)
         }
         SourceKind::Sharepoint => {
-            let Some(site) = &source.site else { return Err(config.mistake(part.span(), "sharepoint needs `site`")) };
+            let Some(site) = &source.site else {
+                return Err(config.mistake(part.span(), "sharepoint needs `site`"));
+            };
             let library = source.library.as_ref().map(|l| l.get_ref().clone());
             let user = site.get_ref().rsplit('/').next().unwrap_or_default().to_owned();
             let label = format!("{}/{}", site.get_ref(), library.as_deref().unwrap_or_default());
             one(label, SourcePlace::Library { site: site.get_ref().clone(), library }, user)
         }
         SourceKind::Onedrive => match (&source.user, &source.drive, &source.site_url, &source.users) {
-            (Some(user), None, None, None) => {
-                one(user.get_ref().clone(), SourcePlace::User(user.get_ref().clone()), local_part(user.get_ref()))
-            }
-            (None, Some(drive), None, None) => {
-                one(drive.get_ref().clone(), SourcePlace::Drive(drive.get_ref().clone()), drive.get_ref().clone())
-            }
+            (Some(user), None, None, None) => one(
+                user.get_ref().clone(),
+                SourcePlace::User(user.get_ref().clone()),
+                local_part(user.get_ref()),
+            ),
+            (None, Some(drive), None, None) => one(
+                drive.get_ref().clone(),
+                SourcePlace::Drive(drive.get_ref().clone()),
+                drive.get_ref().clone(),
+            ),
             (None, None, Some(url), None) => one(
                 url.get_ref().clone(),
                 SourcePlace::PersonalSite(url.get_ref().clone()),
                 last_segment(url.get_ref()),
             ),
             (None, None, None, Some(list)) => Ok((read_users(&config.path(list.get_ref()), &path)?, true)),
-            _ => Err(config.mistake(part.span(), "onedrive needs exactly one of `user`, `drive`, `site_url`, `users`")),
+            _ => Err(config
+                .mistake(part.span(), "onedrive needs exactly one of `user`, `drive`, `site_url`, `users`")),
         },
     }
 }
 
-fn destination(part: &Spanned<DestinationPart>, config: &Config) -> Result<(DestinationPlace, String), CommandError> {
+fn destination(
+    part: &Spanned<DestinationPart>,
+    config: &Config,
+) -> Result<(DestinationPlace, String), CommandError> {
     let to = part.get_ref();
     let names: [(&str, Option<std::ops::Range<usize>>); 4] = [
         ("site", to.site.as_ref().map(Spanned::span)),
@@ -378,7 +398,9 @@ fn destination(part: &Spanned<DestinationPart>, config: &Config) -> Result<(Dest
             }
             return Ok((DestinationPlace::Folder(config.path(folder)), rest));
         }
-        (DestinationKind::Sharepoint, ..) => return Err(config.mistake(part.span(), "sharepoint needs `site`")),
+        (DestinationKind::Sharepoint, ..) => {
+            return Err(config.mistake(part.span(), "sharepoint needs `site`"));
+        }
         (DestinationKind::Onedrive, ..) => {
             return Err(config.mistake(part.span(), "onedrive needs exactly one of `user` and `drive`"));
         }
@@ -404,8 +426,15 @@ fn refuse_others(
         if let Some(span) = span
             && !allowed.contains(name)
         {
-            let known = if allowed.is_empty() { "`path`".to_owned() } else { format!("`{}`, `path`", allowed.join("`, `")) };
-            return Err(config.mistake(span.clone(), &format!("`{name}` does not belong to this kind of {table}; it takes {known}")));
+            let known = if allowed.is_empty() {
+                "`path`".to_owned()
+            } else {
+                format!("`{}`, `path`", allowed.join("`, `"))
+            };
+            return Err(config.mistake(
+                span.clone(),
+                &format!("`{name}` does not belong to this kind of {table}; it takes {known}"),
+            ));
         }
     }
     Ok(())
@@ -437,6 +466,7 @@ impl JobConfig {
     /// Code `BadConfig` where the user's name makes it no path.
     pub(crate) fn prefix(&self, user: &str) -> Result<RelPath, CommandError> {
         let path = self.path.replace("{user}", user);
-        RelPath::lenient(&path).map_err(|error| CommandError::new(Code::BadConfig, format!("destination path: {error}")))
+        RelPath::lenient(&path)
+            .map_err(|error| CommandError::new(Code::BadConfig, format!("destination path: {error}")))
     }
 }

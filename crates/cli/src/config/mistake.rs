@@ -42,10 +42,10 @@ const SECRET: [&str; 4] = ["secret", "password", "token", "key"];
 /// An error text of the TOML reader, with the values of suspicious keys left out of the line it shows.
 pub(super) fn without_secrets(text: &str) -> String {
     let shown = text.lines().map(|line| {
-        let cut = line
-            .match_indices('=')
-            .map(|(at, _)| at)
-            .find(|at| line.get(..*at).is_some_and(|before| SECRET.iter().any(|word| before.to_lowercase().contains(word))));
+        let cut = line.match_indices('=').map(|(at, _)| at).find(|at| {
+            line.get(..*at)
+                .is_some_and(|before| SECRET.iter().any(|word| before.to_lowercase().contains(word)))
+        });
         match cut {
             Some(at) if line.contains('|') => format!("{}= …", line.get(..at).unwrap_or_default()),
             _ => line.to_owned(),
@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn the_caret_stands_below_the_place() {
-        let source = Source { path: "landfall.toml".into(), text: "[jobs.録音]\nvia = \"fly\"\n".to_owned() };
+        let source =
+            Source { path: "landfall.toml".into(), text: "[jobs.録音]\nvia = \"fly\"\n".to_owned() };
         let at = source.text.find("\"fly\"").unwrap();
         let error = source.mistake(at..at + 5, "what?");
         let lines: Vec<&str> = error.detail.lines().collect();

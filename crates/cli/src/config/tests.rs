@@ -34,9 +34,21 @@ fn mistakes_show_line_and_caret() {
         (format!("{FROM}\n{TO}\nparallel = 0"), "line 4", "from 1 to 512"),
         (format!("{FROM}\n{TO}\ncredentials = \"nobody\""), "line 4", "no [credentials]"),
         (format!("source = {{ kind = \"onedrive\" }}\n{TO}"), "line 2", "exactly one of"),
-        (format!("source = {{ kind = \"folder\", path = \"x\", user = \"u\" }}\n{TO}"), "line 2", "`user` does not belong"),
-        (format!("source = {{ kind = \"onedrive\", user = \"u\", path = \"a/../b\" }}\n{TO}"), "line 2", "\"..\""),
-        (format!("{FROM}\ndestination = {{ kind = \"sharepoint\", site = \"s\", path = \"../x\" }}"), "line 3", "not a path below"),
+        (
+            format!("source = {{ kind = \"folder\", path = \"x\", user = \"u\" }}\n{TO}"),
+            "line 2",
+            "`user` does not belong",
+        ),
+        (
+            format!("source = {{ kind = \"onedrive\", user = \"u\", path = \"a/../b\" }}\n{TO}"),
+            "line 2",
+            "\"..\"",
+        ),
+        (
+            format!("{FROM}\ndestination = {{ kind = \"sharepoint\", site = \"s\", path = \"../x\" }}"),
+            "line 3",
+            "not a path below",
+        ),
     ];
     for (body, place, words) in cases {
         let error = job(&body).expect_err(&body);
@@ -48,7 +60,7 @@ fn mistakes_show_line_and_caret() {
 
 #[test]
 fn an_unknown_job_names_those_there_are() {
-    let config = load(&format!("[jobs.voices]\n{FROM}\n{TO}\n[jobs.録音]\n{FROM}\n{TO}\n")).unwrap();
+    let config = load(&format!("[jobs.voices]\n{FROM}\n{TO}\n[jobs.\"録音\"]\n{FROM}\n{TO}\n")).unwrap();
     let error = config.job("tweets").unwrap_err();
     assert_eq!(error.code, Code::UnknownJob);
     assert!(error.detail.contains("voices, 録音"), "{}", error.detail);
@@ -56,7 +68,8 @@ fn an_unknown_job_names_those_there_are() {
 
 #[test]
 fn a_local_destination_is_split_at_the_user() {
-    let job = job(&format!("{FROM}\ndestination = {{ kind = \"folder\", path = \"backup/{{user}}/data\" }}")).unwrap();
+    let job = job(&format!("{FROM}\ndestination = {{ kind = \"folder\", path = \"backup/{{user}}/data\" }}"))
+        .unwrap();
     assert!(matches!(&job.destination, DestinationPlace::Folder(path) if path.ends_with("backup")));
     assert_eq!(job.prefix("ada").unwrap().as_str(), "ada/data");
 }
@@ -65,7 +78,7 @@ fn a_local_destination_is_split_at_the_user() {
 fn a_secret_in_the_file_is_refused_as_an_unknown_key() {
     let error = load("[credentials.contoso]\nclient_secret = \"geheim\"\n").unwrap_err();
     assert!(!error.detail.contains("geheim"), "{}", error.detail);
-    let error = load("[credentials.contoso]\nclient_secret = geheim\n").unwrap_err();
-    assert!(!error.detail.contains("geheim"), "{}", error.detail);
+    let broken = load("[credentials.contoso]\nclient_secret = geheim\n").unwrap_err();
+    assert!(!broken.detail.contains("geheim"), "{}", broken.detail);
     assert!(error.detail.contains("unknown field `client_secret`"), "{}", error.detail);
 }

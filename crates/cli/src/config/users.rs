@@ -32,7 +32,9 @@ pub(crate) fn read(path: &Path, base: &RelPath) -> Result<Vec<SourceSpec>, Comma
     for (number, record) in reader.records().enumerate() {
         let record = record.map_err(|error| refuse(error.to_string()))?;
         let line = record.position().map_or(number as u64 + 1, csv::Position::line);
-        if number == 0 && let Some(header) = Columns::of(&record) {
+        if number == 0
+            && let Some(header) = Columns::of(&record)
+        {
             columns = header.map_err(|what| refuse(format!("line {line}: {what}")))?;
             continue;
         }
@@ -81,7 +83,11 @@ impl Columns {
                 "drive" => &mut columns.drive,
                 "path" | "folder" => &mut columns.path,
                 "label" => &mut columns.label,
-                _ => return Some(Err(format!("unknown column {name:?}; known are user, site_url, drive, path, label"))),
+                _ => {
+                    return Some(Err(format!(
+                        "unknown column {name:?}; known are user, site_url, drive, path, label"
+                    )));
+                }
             };
             *place = Some(at);
         }
@@ -99,7 +105,9 @@ impl Columns {
             }
             (Some(user), None, None) => (SourcePlace::User(user.to_owned()), user, local_part(user)),
             (None, None, Some(drive)) => (SourcePlace::Drive(drive.to_owned()), drive, drive.to_owned()),
-            (None, Some(site), None) => return Err(format!("{site:?} is no address that begins with https://")),
+            (None, Some(site), None) => {
+                return Err(format!("{site:?} is no address that begins with https://"));
+            }
             (None, None, None) => return Err("names no user, site or drive".to_owned()),
             _ => return Err("names more than one of user, site and drive".to_owned()),
         };
@@ -130,7 +138,10 @@ mod tests {
         assert_eq!((specs[0].path.as_str(), specs[0].user.as_str()), ("録音", "ada"));
         assert_eq!((specs[1].label.as_str(), specs[1].path.as_str()), ("ベン", "Documents"));
         assert_eq!(specs[2].user, "dan_c");
-        let specs = list("\u{feff}user,path,site_url\nada@contoso.com,/,\n,/,https://c-my.sharepoint.com/personal/dan_c\n").unwrap();
+        let specs = list(
+            "\u{feff}user,path,site_url\nada@contoso.com,/,\n,/,https://c-my.sharepoint.com/personal/dan_c\n",
+        )
+        .unwrap();
         assert_eq!(specs.len(), 2);
         assert!(specs[0].path.is_root());
         assert!(matches!(specs[1].place, SourcePlace::PersonalSite(_)));

@@ -103,7 +103,10 @@ pub(crate) fn ways(before: &Tally, after: &Tally) -> BTreeMap<&'static str, u64>
 /// Kinds of proof, all three, less what there was before.
 pub(crate) fn proofs(before: &Tally, after: &Tally) -> BTreeMap<&'static str, u64> {
     let of = |tally: &Tally, kind| tally.proven_by.get(&kind).copied().unwrap_or_default();
-    ProofKind::ALL.into_iter().map(|kind| (kind.name(), of(after, kind).saturating_sub(of(before, kind)))).collect()
+    ProofKind::ALL
+        .into_iter()
+        .map(|kind| (kind.name(), of(after, kind).saturating_sub(of(before, kind))))
+        .collect()
 }
 
 impl RunSummary {
@@ -162,7 +165,9 @@ pub(crate) fn table(
     let mut cells = Cells::new(&headings, 1);
     let row = |name: String, states: &BTreeMap<&'static str, u64>, skipped: &BTreeMap<&'static str, u64>| {
         let mut row = vec![name];
-        row.extend(State::ALL.iter().map(|state| count(states.get(state.name()).copied().unwrap_or_default())));
+        row.extend(
+            State::ALL.iter().map(|state| count(states.get(state.name()).copied().unwrap_or_default())),
+        );
         row.push(if skipped.is_empty() {
             "0".to_owned()
         } else {
@@ -172,7 +177,9 @@ pub(crate) fn table(
     };
     for source in sources {
         let name = match &source.error {
-            Some(error) => format!("{} ({})", source.source, error.get("code").and_then(|c| c.as_str()).unwrap_or("-")),
+            Some(error) => {
+                format!("{} ({})", source.source, error.get("code").and_then(|c| c.as_str()).unwrap_or("-"))
+            }
             None => source.source.clone(),
         };
         cells.row(&row(name, &source.states, &source.skipped));

@@ -51,7 +51,8 @@ impl Graphs {
         config: &Arc<Config>,
         ledger: &Arc<dyn Ledger>,
     ) -> Result<Self, CommandError> {
-        let spec = context.global.tenant_quota.as_deref().or_else(|| context.environment.get("LANDFALL_QUOTA"));
+        let spec =
+            context.global.tenant_quota.as_deref().or_else(|| context.environment.get("LANDFALL_QUOTA"));
         let memo: Arc<dyn Memo> = Arc::clone(ledger) as Arc<dyn Memo>;
         Ok(Self {
             config: Arc::clone(config),
@@ -85,8 +86,13 @@ impl Graphs {
         };
         let lane = Lane::new(lane, Arc::new(SystemClock), Arc::clone(&chance));
         lane.restore(Arc::clone(&self.memo), SHARED).await?;
-        let wire =
-            WireParts { transport, lane, clock: Arc::new(SystemClock), chance, meter: Arc::clone(&self.meter) };
+        let wire = WireParts {
+            transport,
+            lane,
+            clock: Arc::new(SystemClock),
+            chance,
+            meter: Arc::clone(&self.meter),
+        };
         let base = identity.endpoints.graph.clone();
         let graph = Graph::connect(GraphConfig {
             endpoints: identity.endpoints,
@@ -106,7 +112,10 @@ impl Graphs {
 
     /// The root of Graph that a connection speaks to.
     pub(crate) fn base(&self, graph: &Graph) -> Option<&str> {
-        self.open.values().find(|(open, _)| Arc::ptr_eq(open.wire(), graph.wire())).map(|(_, base)| base.as_str())
+        self.open
+            .values()
+            .find(|(open, _)| Arc::ptr_eq(open.wire(), graph.wire()))
+            .map(|(_, base)| base.as_str())
     }
 
     /// The counters of all connections.

@@ -33,7 +33,10 @@ pub(crate) async fn destination(
 }
 
 /// Finds the drive of a destination that is one.
-pub(crate) async fn destination_drive(graph: &Graph, place: &DestinationPlace) -> Result<Drive, CommandError> {
+pub(crate) async fn destination_drive(
+    graph: &Graph,
+    place: &DestinationPlace,
+) -> Result<Drive, CommandError> {
     Ok(match place {
         DestinationPlace::Library { site, library } => {
             let site = graph.site(site).await?;
@@ -75,7 +78,11 @@ fn is_about_one(code: Code) -> bool {
     matches!(code, Code::NoOneDrive | Code::SiteNotFound | Code::DriveGone | Code::DestinationLocked)
 }
 
-async fn source(place: &SourcePlace, job: &JobConfig, graphs: &mut Graphs) -> Result<Arc<dyn Source>, CommandError> {
+async fn source(
+    place: &SourcePlace,
+    job: &JobConfig,
+    graphs: &mut Graphs,
+) -> Result<Arc<dyn Source>, CommandError> {
     if let SourcePlace::Folder(path) = place {
         return Ok(Arc::new(FsSource::open(path).await?));
     }
@@ -122,14 +129,20 @@ pub(crate) async fn check(
 ) -> Result<(), CommandError> {
     for open in sources {
         if lies_inside(destination, &open.prefix, open.source.as_ref(), &open.spec.path) {
-            let detail = format!("{:?} lies in {:?} of {}", open.prefix.as_str(), open.spec.path.as_str(), open.spec.label);
+            let detail = format!(
+                "{:?} lies in {:?} of {}",
+                open.prefix.as_str(),
+                open.spec.path.as_str(),
+                open.spec.label
+            );
             return Err(CommandError::new(Code::DestinationInsideSource, detail));
         }
     }
     if known {
         return Ok(());
     }
-    let before: Vec<&str> = job.path.split('/').take_while(|s| !s.contains("{user}")).filter(|s| !s.is_empty()).collect();
+    let before: Vec<&str> =
+        job.path.split('/').take_while(|s| !s.contains("{user}")).filter(|s| !s.is_empty()).collect();
     let mut parent = destination.root();
     for (at, name) in before.iter().enumerate() {
         match destination.find(&parent, name).await {

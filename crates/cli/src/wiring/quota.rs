@@ -40,13 +40,21 @@ impl Quota {
     /// Code `BadArgument` where `spec` is neither.
     pub(crate) fn of(part: &QuotaPart, spec: Option<&str>) -> Result<Self, CommandError> {
         let licences = part.licences.unwrap_or(0);
-        let (_, minute, day) = TIERS.into_iter().find(|(most, ..)| licences <= *most).unwrap_or((0, 1_250, 1_200_000));
+        let (_, minute, day) =
+            TIERS.into_iter().find(|(most, ..)| licences <= *most).unwrap_or((0, 1_250, 1_200_000));
         let margin = |units: u64| (units * MARGIN / 100).max(1);
         match spec {
-            None => Ok(Self { minute: Some(margin(minute)), window: Duration::from_secs(60), day: Some(day) }),
+            None => {
+                Ok(Self { minute: Some(margin(minute)), window: Duration::from_secs(60), day: Some(day) })
+            }
             Some("none") => Ok(Self { minute: None, window: Duration::from_secs(60), day: None }),
             Some(spec) => {
-                let wrong = || CommandError::new(Code::BadArgument, format!("quota {spec:?} is neither none nor like 1250/60s"));
+                let wrong = || {
+                    CommandError::new(
+                        Code::BadArgument,
+                        format!("quota {spec:?} is neither none nor like 1250/60s"),
+                    )
+                };
                 let (units, window) = spec.split_once('/').ok_or_else(wrong)?;
                 let units: u64 = units.trim().parse().map_err(|_| wrong())?;
                 let window = duration(window).map_err(|_| wrong())?;
@@ -60,9 +68,11 @@ impl Quota {
 
     /// The quotas as a lane takes them.
     pub(crate) fn for_lane(&self) -> Vec<QuotaConfig> {
-        let mut quotas = landfall_stores::graph::quotas(self.minute.unwrap_or(1), self.day.unwrap_or(1)).into_iter();
+        let mut quotas =
+            landfall_stores::graph::quotas(self.minute.unwrap_or(1), self.day.unwrap_or(1)).into_iter();
         let (minute, day) = (quotas.next(), quotas.next());
-        let minute = minute.filter(|_| self.minute.is_some()).map(|q| QuotaConfig { window: self.window, ..q });
+        let minute =
+            minute.filter(|_| self.minute.is_some()).map(|q| QuotaConfig { window: self.window, ..q });
         minute.into_iter().chain(day.filter(|_| self.day.is_some())).collect()
     }
 

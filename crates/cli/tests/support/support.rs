@@ -21,7 +21,8 @@ pub struct Output {
 impl Output {
     /// The final object, which is all of standard output.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
 }
 
@@ -141,7 +142,9 @@ impl Served {
     /// The simulator's own comparison finds nothing wrong.
     pub fn assert_clean(&self, job: &str) {
         let compared = self.ask("GET", &format!("compare?job={job}"), "");
-        for list in ["missing", "different", "extra", "doubled", "extra_versions", "leftover_sessions", "violations"] {
+        for list in
+            ["missing", "different", "extra", "doubled", "extra_versions", "leftover_sessions", "violations"]
+        {
             assert_eq!(compared[list], Value::Array(Vec::new()), "{list}: {compared}");
         }
     }

@@ -193,12 +193,11 @@ fn about_names(reason: Reason) -> bool {
 }
 
 fn changed_place(job: &Job, slot: &Slot, row: &FolderRow) -> Option<FolderPlacement> {
-    let target = row.path.as_ref().and_then(|path| path.below(&slot.scope)).map(|below| {
-        match job.policy.names {
+    let target =
+        row.path.as_ref().and_then(|path| path.below(&slot.scope)).map(|below| match job.policy.names {
             NamePolicy::Refuse => slot.prefix.concat(&below),
             NamePolicy::Map => map_path(job, &slot.prefix, &below),
-        }
-    });
+        });
     let standing = if target.is_some() { Standing::In } else { Standing::Outside };
     if row.standing == standing && row.target == target {
         return None;

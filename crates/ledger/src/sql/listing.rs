@@ -20,8 +20,8 @@ use super::Context;
 use super::jobs::{Counters, fence};
 use crate::error::{failed, missing};
 use crate::rows::{
-    Cells, PUT_EVENTS, PUT_FILES, PUT_FOLDERS, bulk, bulk_of, cursor_row, event_json, file_columns,
-    file_json, file_row, folder_columns, folder_json, folder_row,
+    Cells, ENROL_FILES, PUT_EVENTS, PUT_FILES, PUT_FOLDERS, bulk, bulk_of, cursor_row, event_json,
+    file_columns, file_json, file_row, folder_columns, folder_json, folder_row, new_file_json,
 };
 
 const CURSOR: &str = "SELECT cursor, pass, whole, complete FROM source WHERE id = $2 AND job = $1";
@@ -122,6 +122,7 @@ pub(super) async fn enrol(
         counters,
         files: files_by_key(tx, context, page.source, &items).await?,
         folders: folders_by_key(tx, page.source, &items).await?,
+        files_new: Vec::new(),
         files_changed: BTreeSet::new(),
         folders_changed: BTreeSet::new(),
         files_seen: Vec::new(),
@@ -175,6 +176,7 @@ struct Taking {
     counters: Counters,
     files: BTreeMap<ItemKey, FileRow>,
     folders: BTreeMap<ItemKey, FolderRow>,
+    files_new: Vec<Value>,
     files_changed: BTreeSet<ItemKey>,
     folders_changed: BTreeSet<ItemKey>,
     files_seen: Vec<i64>,
@@ -238,8 +240,7 @@ impl Taking {
                 row.skip = skip;
             }
             self.tally.new += u64::from(skip.is_none());
-            self.files.insert(entry.key.clone(), row);
-            self.files_changed.insert(entry.key.clone());
+            self.files_new.push(new_file_json(&row, &context.words));
             return;
         };
         let before = row.clone();
@@ -294,6 +295,7 @@ impl Taking {
         let folders: Vec<Value> =
             self.folders_changed.iter().filter_map(|key| self.folders.get(key)).map(folder_json).collect();
         put(tx, PUT_FOLDERS, folders).await?;
+        put(tx, ENROL_FILES, std::mem::take(&mut self.files_new)).await?;
         let files = self.files_changed.iter().filter_map(|key| self.files.get(key));
         let files: Vec<Value> = files.map(|row| file_json(row, &context.words)).collect();
         put(tx, PUT_FILES, files).await?;

@@ -105,7 +105,8 @@ impl GraphDestination {
         tokio::time::sleep(backoff(self.place.wire.chance(), failures)).await;
     }
 
-    /// Sets the times of an item and gives it as it then is. On a file this makes a version.
+    /// Sets the times of an item and gives it as it then is. On a file this makes a version, so a request
+    /// whose outcome is unknown is not repeated before the item was looked at.
     pub(super) async fn set_times(
         &self,
         item: &ItemKey,
@@ -117,20 +118,53 @@ impl GraphDestination {
         };
         let call = Call::new(Method::PATCH, self.place.address.item(item.as_str()), "set times of", subject)
             .cost(units(2))
+            .once()
             .json(&json!({ "fileSystemInfo": info }));
-        for failures in 1..=TRIES {
-            let answer = self.place.wire.send(&call).await?;
-            if answer.status.is_success() {
-                return Ok(answer.json());
-            }
+        for failures in 1..TRIES {
+            let answer = match self.place.wire.send(&call).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer.json()),
+                Ok(answer) => answer,
+                Err(error) if error.code.is_some() => return Err(error),
+                Err(_) => {
+                    if let Some(done) = self.has_times(item, times, subject).await? {
+                        return Ok(Some(done));
+                    }
+                    self.pause(failures).await;
+                    continue;
+                }
+            };
             let refusal = Refusal::of(&answer);
-            // What was made a moment ago may not be known everywhere yet.
-            if refusal.status.as_u16() == 404 && failures < TRIES && self.is_fresh(item) {
-                self.pause(failures).await;
-                continue;
+            match refusal.status.as_u16() {
+                // What was made a moment ago may not be known everywhere yet.
+                404 if self.is_fresh(item) => {}
+                408 | 500..=599 => {
+                    if let Some(done) = self.has_times(item, times, subject).await? {
+                        return Ok(Some(done));
+                    }
+                }
+                _ => return Err(write_refused(&refusal, "set times of", subject)),
             }
-            return Err(write_refused(&refusal, "set times of", subject));
+            self.pause(failures).await;
         }
-        Err(unexpected("set times of", subject, "it cannot be seen").with_retry(Retry::Soon))
+        Err(unexpected("set times of", subject, "the service did not take them").with_retry(Retry::Soon))
+    }
+
+    /// The item where it already has these times; `None` where it has others or cannot be seen yet.
+    async fn has_times(
+        &self,
+        item: &ItemKey,
+        times: Times,
+        subject: &str,
+    ) -> Result<Option<DriveItem>, StoreError> {
+        match self.place.item(item.as_str(), "", subject).await {
+            Look::Present(there) => {
+                let (have, want) = (there.times(), times.whole_seconds());
+                let same = |want: Option<jiff::Timestamp>, have| want.is_none() || want == have;
+                let done = same(want.created, have.created) && same(want.modified, have.modified);
+                Ok(done.then_some(there))
+            }
+            Look::Absent => Ok(None),
+            Look::Unknown(error) => Err(error),
+        }
     }
 }

@@ -184,7 +184,12 @@ impl Mover {
         let records: Vec<Record> = rows
             .iter()
             .filter(|row| !row.intended || row.via != Some(self.way(row)))
-            .map(|row| Record { file: row.id, expect: row.state, event: Event::Intended { via: self.way(row) }, at })
+            .map(|row| Record {
+                file: row.id,
+                expect: row.state,
+                event: Event::Intended { via: self.way(row) },
+                at,
+            })
             .collect();
         if records.is_empty() {
             return Ok(());

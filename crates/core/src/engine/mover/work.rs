@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use super::{Mode, Mover};
 use crate::digest::Digests;
 use crate::engine::content::{Feed, FileContent};
