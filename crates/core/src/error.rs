@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::Code;
 use crate::state::Reason;
+use crate::words::Quoted;
 
 /// What went wrong, named by remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub enum Retry {
 
 /// What went wrong with which thing during which operation.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} {subject:?}: {detail}")]
+#[error("{operation} {}: {detail}", Quoted(subject))]
 pub struct StoreError {
     /// Named by remedy.
     pub kind: ErrorKind,

@@ -5,9 +5,11 @@
 
 mod fold;
 mod path;
+mod quoted;
 
 pub use fold::{fold, fold_hash};
 pub use path::{PathError, RelPath};
+pub use quoted::Quoted;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -55,7 +55,7 @@ fn show(context: &Context, session: &Session, plan: &PlanReport) {
             "skipped": plan.skipped.iter().map(|(reason, n)| (reason.name(), *n)).collect::<std::collections::BTreeMap<_, _>>(),
             "unlandable": plan.unlandable,
             "unlandable_first": plan.unlandable_first.iter().map(|u| json!({
-                "path": u.path.as_str(), "reason": u.reason.name(), "comment": u.comment,
+                "source": u.source, "path": u.path.as_str(), "reason": u.reason.name(), "comment": u.comment,
             })).collect::<Vec<_>>(),
             "renamed": plan.renamed.iter().map(|(path, name)| json!({ "path": path.as_str(), "name": name })).collect::<Vec<_>>(),
             "requests": plan.requests,
@@ -81,8 +81,11 @@ fn show(context: &Context, session: &Session, plan: &PlanReport) {
     for (reason, n) in &plan.skipped {
         screen.line(format!("{}  {}: {}", count(*n), reason, ui::word(&format!("reason.{reason}"))));
     }
+    let many = session.job.slots.len() > 1;
     for unlandable in plan.unlandable_first.iter().take(SHOWN) {
-        screen.line(format!("{}  {}: {}", unlandable.path, unlandable.reason, unlandable.comment));
+        // Which of many users' files it is, where there are many.
+        let whose = if many { format!("{}: ", unlandable.source) } else { String::new() };
+        screen.line(format!("{whose}{}  {}: {}", unlandable.path, unlandable.reason, unlandable.comment));
     }
     if plan.unlandable > SHOWN as u64 {
         screen.line(t!("plan.more", number = count(plan.unlandable - SHOWN as u64)));

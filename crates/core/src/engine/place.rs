@@ -12,7 +12,7 @@ use crate::ledger::{FileFilter, FolderPlacement, FolderRow, Placement, Record};
 use crate::memo::{MemoKey, MemoValue};
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
-use crate::words::{FileId, RelPath, fold, fold_hash};
+use crate::words::{FileId, Quoted, RelPath, fold, fold_hash};
 
 /// Rows decided in one transaction.
 const BATCH: usize = 500;
@@ -159,7 +159,7 @@ impl Engine {
         let what = if folder { "a folder" } else { "another file" };
         let event = Event::Failed {
             reason: Reason::NameCollision,
-            comment: format!("{what} of this job has the name {:?} at the destination", path.as_str()),
+            comment: format!("{what} of this job has the name {} at the destination", Quoted(path.as_str())),
             last: true,
         };
         let record = Record { file: row.id, expect: row.state, event, at: self.clock.now() };

@@ -15,6 +15,8 @@ const BATCH: usize = 500;
 /// A file that cannot land as things are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unlandable {
+    /// The source that lists it.
+    pub source: String,
     /// Its path from the source folder.
     pub path: RelPath,
     /// Why.
@@ -122,7 +124,8 @@ impl Engine {
             plan.unlandable += 1;
             if plan.unlandable_first.len() < LISTED {
                 let reason = row.reason.unwrap_or(Reason::Rejected);
-                plan.unlandable_first.push(Unlandable { path, reason, comment: row.comment.clone() });
+                let (source, comment) = (slot.label.clone(), row.comment.clone());
+                plan.unlandable_first.push(Unlandable { source, path, reason, comment });
             }
             return 0;
         }
