@@ -5,6 +5,7 @@
 
 mod job;
 mod mistake;
+mod parts;
 mod users;
 mod values;
 
@@ -34,7 +35,7 @@ struct Document {
     #[serde(default)]
     credentials: BTreeMap<String, CredentialPart>,
     #[serde(default)]
-    jobs: BTreeMap<String, Spanned<job::JobPart>>,
+    jobs: BTreeMap<String, Spanned<parts::JobPart>>,
 }
 
 /// `[ledger]`.
@@ -143,7 +144,7 @@ pub(crate) struct Config {
     /// Named credentials.
     pub(crate) credentials: BTreeMap<String, CredentialPart>,
     source: mistake::Source,
-    jobs: BTreeMap<String, Spanned<job::JobPart>>,
+    jobs: BTreeMap<String, Spanned<parts::JobPart>>,
 }
 
 impl Config {

@@ -8,11 +8,11 @@ mod story;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_core::Code;
-use landfall_core::ledger::{Ledger, Tally};
+use landfall_core::ledger::Tally;
+use landfall_core::state::State;
 use landfall_sim::{Config, Fault, FaultRule, Quota, Sim};
 use rust_i18n::t;
 use serde_json::{Value, json};
@@ -136,28 +136,36 @@ impl Stage<'_> {
         screen.line("");
         screen.line(t!("demo.first"));
         let killed = self.run_and_kill().await?;
-        let (ledger, half) = self.tally().await?;
-        screen.line(if killed {
-            let rows = rows_of(&self.folder);
-            let done = count(half.files(landfall_core::state::State::Success));
-            t!("demo.killed", done = done, files = count(self.files), rows = count(rows))
-        } else {
-            t!("demo.finished")
-        });
+        let half = self.tally().await?.files(State::Success);
+        screen.line(story::killed(killed, half, self.files, rows_of(&self.folder)));
         screen.line(t!("demo.second"));
         let second = self.run("second").await?;
         screen.line(story::resumed(&second));
         screen.line(t!("demo.third"));
         self.simulator.reset_requests();
         let third = self.run("third").await?;
+        let mut told =
+            json!({ "killed": killed, "proven_before_kill": half, "second": second, "third": third });
+        let well = self.end(&mut told).await?;
+        screen.line(if well { t!("demo.done", time = span(begun.elapsed())) } else { t!("demo.broken") });
+        if let Some(object) = told.as_object_mut() {
+            object.insert("complete".to_owned(), json!(well));
+            object.insert("seconds".to_owned(), json!(begun.elapsed().as_secs_f64()));
+        }
+        screen.result(&told);
+        Ok(if well { Exit::Complete } else { Exit::Incomplete })
+    }
+
+    /// Lets the simulator judge, shows the proofs and where everything lies. True where all is well.
+    async fn end(&mut self, told: &mut Value) -> Result<bool, CommandError> {
+        let screen = self.context.screen.clone();
         let asked = self.simulator.requests();
         screen.line(t!("demo.idle", writes = count(asked.writes), requests = count(asked.total)));
         screen.line(t!("demo.judge"));
         let compared = self.simulator.compare(JOB).unwrap_or_default();
         screen.line(story::verdict(&compared));
         screen.line("");
-        drop(ledger);
-        let (_ledger, tally) = self.tally().await?;
+        let tally = self.tally().await?;
         screen.line(story::proofs(&tally).to_string());
         let state = self.folder.join(".landfall").join(JOB);
         screen.line(t!("demo.ledger", path = self.folder.join("landfall.db").display()));
@@ -165,19 +173,12 @@ impl Stage<'_> {
         screen.line(t!("demo.log", path = state.join("upload_log.csv").display()));
         let well =
             compared.is_clean() && tally.complete() && asked.writes == 0 && tally.all().files == self.files;
-        screen.line(if well { t!("demo.done", time = span(begun.elapsed())) } else { t!("demo.broken") });
-        screen.result(&json!({
-            "folder": self.folder.display().to_string(),
-            "killed": killed,
-            "proven_before_kill": half.files(landfall_core::state::State::Success),
-            "second": second,
-            "third": third,
-            "third_run_writes": asked.writes,
-            "compare": compared,
-            "complete": well,
-            "seconds": begun.elapsed().as_secs_f64(),
-        }));
-        Ok(if well { Exit::Complete } else { Exit::Incomplete })
+        if let Some(object) = told.as_object_mut() {
+            object.insert("folder".to_owned(), json!(self.folder.display().to_string()));
+            object.insert("third_run_writes".to_owned(), json!(asked.writes));
+            object.insert("compare".to_owned(), json!(compared));
+        }
+        Ok(well)
     }
 
     /// Starts a run and kills it when half of the files lie at the destination. False where it was quicker.
@@ -235,14 +236,13 @@ impl Stage<'_> {
             .map_err(|error| broken(&error))
     }
 
-    async fn tally(&mut self) -> Result<(Arc<dyn Ledger>, Tally), CommandError> {
+    async fn tally(&mut self) -> Result<Tally, CommandError> {
         let config = self.context.load()?;
         let ledger = self.context.ledger(&config).await?;
-        let tally = match ledger.find_job(JOB).await? {
+        Ok(match ledger.find_job(JOB).await? {
             Some(handle) => ledger.tally(handle.id, None).await?,
             None => Tally::default(),
-        };
-        Ok((ledger, tally))
+        })
     }
 }
 

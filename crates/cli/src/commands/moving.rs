@@ -94,7 +94,7 @@ async fn one_run(
     let mut summary = summarise(session, &before, &run, (command, started)).await?;
     summary.log_edits = edited.as_ref().map(edits_json);
     let exit = judge(context, session, worked, stage, &mut summary).await?;
-    if exit < Exit::Findings || exit == Exit::Findings {
+    if exit <= Exit::Findings {
         let text = serde_json::to_string(&summary).unwrap_or_default();
         ledger.end_run(handle, run.id, machine::now(), &text).await?;
     }

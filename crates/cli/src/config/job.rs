@@ -5,135 +5,15 @@
 
 use std::path::PathBuf;
 
-use landfall_core::engine::{NamePolicy, Policy};
+use landfall_core::engine::{Filters, NamePolicy, Policy};
 use landfall_core::state::Via;
 use landfall_core::store::OnConflict;
 use landfall_core::{Code, RelPath};
-use serde::Deserialize;
 use toml::Spanned;
 
+use super::parts::{Conflict, DestinationKind, DestinationPart, JobPart, Names, SourceKind, SourcePart};
 use super::{Config, read_users, values};
 use crate::error::CommandError;
-
-/// `[jobs.NAME]` as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct JobPart {
-    source: Spanned<SourcePart>,
-    destination: Spanned<DestinationPart>,
-    #[serde(default)]
-    include: Spanned2<Vec<String>>,
-    #[serde(default)]
-    exclude: Spanned2<Vec<String>>,
-    min_size: Option<Spanned<String>>,
-    max_size: Option<Spanned<String>>,
-    since: Option<Spanned<String>>,
-    via: Option<Way>,
-    names: Option<Names>,
-    on_conflict: Option<Conflict>,
-    credentials: Option<Spanned<String>>,
-    parallel: Option<Spanned<usize>>,
-    attempts: Option<Spanned<u32>>,
-    #[serde(default)]
-    spool: SpoolPart,
-}
-
-/// A list that may be left out, with its place.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-struct Spanned2<T>(Spanned<T>);
-
-impl<T: Default> Default for Spanned2<T> {
-    fn default() -> Self {
-        Self(Spanned::new(0..0, T::default()))
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SpoolPart {
-    folder: Option<PathBuf>,
-    limit: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourcePart {
-    kind: SourceKind,
-    user: Option<Spanned<String>>,
-    drive: Option<Spanned<String>>,
-    site_url: Option<Spanned<String>>,
-    users: Option<Spanned<PathBuf>>,
-    site: Option<Spanned<String>>,
-    library: Option<Spanned<String>>,
-    path: Option<Spanned<String>>,
-    credentials: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DestinationPart {
-    kind: DestinationKind,
-    site: Option<Spanned<String>>,
-    library: Option<Spanned<String>>,
-    user: Option<Spanned<String>>,
-    drive: Option<Spanned<String>>,
-    path: Option<Spanned<String>>,
-    credentials: Option<Spanned<String>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum SourceKind {
-    Onedrive,
-    Sharepoint,
-    Folder,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum DestinationKind {
-    Sharepoint,
-    Onedrive,
-    Folder,
-}
-
-/// The way of the bytes.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Way {
-    /// In passing.
-    Stream,
-    /// Through the spool.
-    Spool,
-    /// By the service.
-    Copy,
-}
-
-impl From<Way> for Via {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Stream => Self::Stream,
-            Way::Spool => Self::Spool,
-            Way::Copy => Self::Copy,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Names {
-    Refuse,
-    Map,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Conflict {
-    Keep,
-    Replace,
-    Rename,
-}
 
 /// Where one source lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,16 +134,12 @@ fn is_name(name: &str) -> bool {
 }
 
 fn policy(job: &JobPart, config: &Config) -> Result<Policy, CommandError> {
-    let mut policy = Policy::default();
-    policy.filters = landfall_core::engine::Filters::new(job.include.0.get_ref(), job.exclude.0.get_ref())
-        .map_err(|error| {
-            let span = if job.include.0.get_ref().contains(&error.pattern) {
-                job.include.0.span()
-            } else {
-                job.exclude.0.span()
-            };
-            config.mistake(span, &format!("{error}: {}", error.source))
-        })?;
+    let filters = Filters::new(job.include.0.get_ref(), job.exclude.0.get_ref()).map_err(|error| {
+        let includes = job.include.0.get_ref().contains(&error.pattern);
+        let span = if includes { job.include.0.span() } else { job.exclude.0.span() };
+        config.mistake(span, &format!("{error}: {}", error.source))
+    })?;
+    let mut policy = Policy { filters, ..Policy::default() };
     let size = |value: &Option<Spanned<String>>| {
         let Some(text) = value else { return Ok(None) };
         values::size(text.get_ref())

@@ -100,8 +100,8 @@ mod tests {
         assert_eq!(read("2025-06-21T09:00:00+09:00").as_deref(), Some("2025-06-21T00:00:00Z"));
         assert_eq!(read("30d").as_deref(), Some("2026-01-01T12:00:00Z"));
         assert_eq!(read("昨日"), None);
-        assert_eq!(offset("+09:00").map(|o| o.seconds()), Some(32_400));
-        assert_eq!(offset("-3:30").map(|o| o.seconds()), Some(-12_600));
+        assert_eq!(offset("+09:00").map(jiff::tz::Offset::seconds), Some(32_400));
+        assert_eq!(offset("-3:30").map(jiff::tz::Offset::seconds), Some(-12_600));
         assert_eq!(offset("09:00"), None);
     }
 }

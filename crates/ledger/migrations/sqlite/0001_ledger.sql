@@ -107,6 +107,8 @@ CREATE INDEX file_name ON file (folder, name_fold);
 CREATE INDEX file_target ON file (target) WHERE standing = 1;
 CREATE INDEX file_open ON file (id) WHERE standing = 1 AND state <> 3;
 CREATE INDEX file_unsettled ON file (id) WHERE standing = 0;
+-- Holds all that a tally adds up, so that one of a million files reads 30 MB and not 600.
+CREATE INDEX file_tally ON file (source, standing, state, skip, reason, proven, leg, via, size);
 
 CREATE TABLE moved (folder INTEGER PRIMARY KEY, before TEXT, after TEXT);
 

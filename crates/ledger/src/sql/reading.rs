@@ -301,7 +301,7 @@ pub(super) async fn find_path(
 
 const TALLY: &str = "
 SELECT f.standing, f.state, f.skip, f.reason, f.proven, f.leg, f.via, COUNT(*), CAST(SUM(f.size) AS BIGINT)
-FROM file AS f WHERE f.id > $1 AND f.id < $2 AND ($3 = 0 OR f.source = $3)
+FROM file AS f WHERE f.source IN (SELECT s.id FROM source AS s WHERE s.job = $1 AND ($2 = 0 OR s.id = $2))
 GROUP BY f.standing, f.state, f.skip, f.reason, f.proven, f.leg, f.via";
 const TALLY_FOLDERS: &str = "
 SELECT COUNT(*) FROM folder AS d
@@ -314,7 +314,7 @@ pub(super) async fn tally(
     source: Option<SourceId>,
 ) -> Result<Tally, StoreError> {
     let source = source.map_or(0, |s| s.0);
-    let query = sqlx::query(TALLY).bind(first_id(job)).bind(end_id(job)).bind(source);
+    let query = sqlx::query(TALLY).bind(job.0).bind(source);
     let rows = query.fetch_all(&mut *tx).await.map_err(failed("tally"))?;
     let query = sqlx::query_scalar(TALLY_FOLDERS).bind(first_id(job)).bind(end_id(job)).bind(source);
     let folders: i64 = query.fetch_one(tx).await.map_err(failed("tally"))?;

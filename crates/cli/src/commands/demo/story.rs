@@ -9,6 +9,14 @@ use serde_json::Value;
 
 use crate::ui::{self, Cells, count};
 
+/// How far the first run came.
+pub(super) fn killed(killed: bool, done: u64, files: u64, rows: u64) -> String {
+    if !killed {
+        return t!("demo.finished").into_owned();
+    }
+    t!("demo.killed", done = count(done), files = count(files), rows = count(rows)).into_owned()
+}
+
 /// What the run after the kill did.
 pub(super) fn resumed(summary: &Value) -> String {
     let number = |pointer: &str| summary.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();

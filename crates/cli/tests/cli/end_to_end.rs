@@ -2,14 +2,8 @@
 //!
 //! One test a promise of the issue's end: complete, nothing twice, killed and resumed, refused where it must be.
 
-#[path = "support/support.rs"]
-#[cfg(test)]
-mod support;
-
-use std::time::{Duration, Instant};
-
+use crate::support::{Bench, SECRET_MARK, Served, assert_shape, pause, wait_until};
 use serde_json::Value;
-use support::{Bench, SECRET_MARK, Served};
 
 #[test]
 fn a_run_ends_complete_and_a_second_one_writes_nothing() {
@@ -21,7 +15,7 @@ fn a_run_ends_complete_and_a_second_one_writes_nothing() {
     for state in ["PENDING", "LOCAL", "DUPE", "NG"] {
         assert_eq!(summary["states"][state], 0, "{state}");
     }
-    shape(&summary);
+    assert_shape(&summary);
     assert_eq!(summary["complete"], true);
     assert_eq!(summary["files"], 120);
     sim.assert_clean("voices");
@@ -37,31 +31,13 @@ fn a_run_ends_complete_and_a_second_one_writes_nothing() {
     sim.assert_clean("voices");
 }
 
-/// The final object has every field that the issue names, with its type.
-fn shape(summary: &Value) {
-    for field in ["files", "bytes", "requests", "resource_units", "throttled", "retries"] {
-        assert!(summary[field].is_u64(), "{field}: {summary}");
-    }
-    assert!(summary["seconds"].is_f64() && summary["complete"].is_boolean() && summary["job"].is_string());
-    assert!(summary["skipped"].is_object());
-    for way in ["stream", "spool", "copy", "already_there"] {
-        assert!(summary["via"][way].is_u64(), "via {way}");
-    }
-    for kind in ["hash", "bytes", "parts"] {
-        assert!(summary["proven_by"][kind].is_u64(), "proven_by {kind}");
-    }
-    if cfg!(target_os = "linux") {
-        assert!(summary["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
-    }
-}
-
 #[test]
 fn killed_again_and_again_it_loses_and_doubles_nothing() {
     let sim =
         Served::start(&["--scenario", "voices", "--files", "150", "--faults", "mild", "--latency", "10ms"]);
     for round in 0..4_u64 {
         let mut child = sim.bench.start(&["run", "voices", "--json"]);
-        std::thread::sleep(Duration::from_millis(400 + 300 * round));
+        pause(400 + 300 * round);
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -77,11 +53,7 @@ fn killed_again_and_again_it_loses_and_doubles_nothing() {
 fn a_second_process_on_the_same_job_is_refused() {
     let sim = Served::start(&["--scenario", "voices", "--files", "400", "--latency", "40ms"]);
     let mut first = sim.bench.start(&["run", "voices", "--json"]);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while sim.requests()["writes"] == 0 {
-        assert!(Instant::now() < deadline, "the first run never began to write");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("the first write", || sim.requests()["writes"] != 0);
     let second = sim.bench.landfall(&["run", "voices", "--json"]);
     assert_eq!(second.code, 8, "{}", second.stderr);
     assert_eq!(second.json()["error"]["code"], "LF0501");
@@ -93,11 +65,7 @@ fn a_second_process_on_the_same_job_is_refused() {
 fn one_interrupt_drains_and_leaves_the_run_open() {
     let sim = Served::start(&["--scenario", "voices", "--files", "400", "--latency", "40ms"]);
     let first = sim.bench.start(&["run", "voices", "--json"]);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while sim.requests()["writes"] == 0 {
-        assert!(Instant::now() < deadline, "the run never began to write");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("the first write", || sim.requests()["writes"] != 0);
     let asked = std::process::Command::new("kill").args(["-INT", &first.id().to_string()]).status().unwrap();
     assert!(asked.success());
     let output = first.wait_with_output().unwrap();

@@ -4,60 +4,59 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 /// A secret that must not turn up anywhere.
-#[expect(dead_code, reason = "not every test file needs it")]
-pub const SECRET_MARK: &str = "MARK-geheim-8d1f77";
+pub(crate) const SECRET_MARK: &str = "MARK-geheim-8d1f77";
 
 /// What a command printed and ended with.
-pub struct Output {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Output {
     /// The final object, which is all of standard output.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
 }
 
 /// An empty folder in which commands run.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
-#[expect(dead_code, reason = "not every test file needs all of it")]
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
     /// Replaces the rest of every line after a beginning.
-    pub fn replace(&self, name: &str, begin: &str, line: &str) {
+    pub(crate) fn replace(&self, name: &str, begin: &str, line: &str) {
         let text = self.read(name);
         let lines: Vec<&str> = text.lines().map(|l| if l.starts_with(begin) { line } else { l }).collect();
         assert!(lines.contains(&line), "{begin} does not stand in {name}");
         self.write(name, &(lines.join("\n") + "\n"));
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         for (name, _) in std::env::vars() {
             if name.starts_with("LANDFALL_") || name.starts_with("AZURE_") {
@@ -70,11 +69,11 @@ impl Bench {
         command
     }
 
-    pub fn start(&self, args: &[&str]) -> Child {
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).spawn().unwrap()
     }
 
-    pub fn landfall(&self, args: &[&str]) -> Output {
+    pub(crate) fn landfall(&self, args: &[&str]) -> Output {
         let output = self.command(args).output().unwrap();
         Output {
             code: output.status.code().unwrap_or(-1),
@@ -84,23 +83,62 @@ impl Bench {
     }
 
     /// Rows of a job's log with this status.
-    pub fn log_rows(&self, job: &str, status: &str) -> usize {
+    pub(crate) fn log_rows(&self, job: &str, status: &str) -> usize {
         let text = self.read(&format!(".landfall/{job}/upload_log.csv"));
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         reader.records().filter(|record| record.as_ref().unwrap().get(3) == Some(status)).count()
     }
 }
 
+/// Waits a little; these tests watch real processes, so their time is the real one.
+#[expect(clippy::disallowed_methods, reason = "a child process knows no virtual time")]
+pub(crate) fn pause(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
+/// Looks again and again until something is so, for at most a minute of looking.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..1200 {
+        if so() {
+            return;
+        }
+        pause(50);
+    }
+    panic!("{what} never came to be");
+}
+
+/// The final object of a run has every field that the issue names, with its type.
+#[track_caller]
+pub(crate) fn assert_shape(summary: &Value) {
+    for field in ["files", "bytes", "requests", "resource_units", "throttled", "retries"] {
+        assert!(summary[field].is_u64(), "{field}: {summary}");
+    }
+    assert!(summary["seconds"].is_f64() && summary["complete"].is_boolean() && summary["job"].is_string());
+    assert!(summary["skipped"].is_object());
+    for state in ["PENDING", "LOCAL", "DUPE", "SUCCESS", "NG"] {
+        assert!(summary["states"][state].is_u64(), "states {state}");
+    }
+    for way in ["stream", "spool", "copy", "already_there"] {
+        assert!(summary["via"][way].is_u64(), "via {way}");
+    }
+    for kind in ["hash", "bytes", "parts"] {
+        assert!(summary["proven_by"][kind].is_u64(), "proven_by {kind}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(summary["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
+    }
+}
+
 /// A simulator with its configuration in a scratch folder; ended when dropped.
-pub struct Served {
-    pub bench: Bench,
+pub(crate) struct Served {
+    pub(crate) bench: Bench,
     child: Child,
     inspect: String,
 }
 
-#[expect(dead_code, reason = "not every test file needs all of it")]
 impl Served {
-    pub fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let bench = Bench::new();
         let mut all = vec!["sim", "--config", "landfall.toml"];
         all.extend(args);
@@ -113,7 +151,7 @@ impl Served {
     }
 
     /// Asks the inspection API.
-    pub fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let rest = self.inspect.strip_prefix("http://").unwrap();
         let (host, base) = rest.split_once('/').unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
@@ -131,16 +169,16 @@ impl Served {
         if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
     }
 
-    pub fn requests(&self) -> Value {
+    pub(crate) fn requests(&self) -> Value {
         self.ask("GET", "requests", "")
     }
 
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.ask("POST", "requests/reset", "");
     }
 
     /// The simulator's own comparison finds nothing wrong.
-    pub fn assert_clean(&self, job: &str) {
+    pub(crate) fn assert_clean(&self, job: &str) {
         let compared = self.ask("GET", &format!("compare?job={job}"), "");
         for list in
             ["missing", "different", "extra", "doubled", "extra_versions", "leftover_sessions", "violations"]

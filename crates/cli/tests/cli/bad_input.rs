@@ -1,10 +1,7 @@
 //! Every bad input of the first job, with the code and the exit that it gets, and nothing lost by it.
 
-#[path = "support/support.rs"]
-#[cfg(test)]
-mod support;
-
-use support::{Bench, Output, Served};
+use crate::support::{Bench, Output, Served, wait_until};
+use serde_json::Value;
 
 const TO: &str = "destination = { kind = \"sharepoint\", site = \"contoso.sharepoint.com/sites/Archive\", library = \"Documents\", path = \"/Voices\" }";
 const FROM: &str = "source = { kind = \"onedrive\", user = \"ada@contoso.com\", path = \"/Recordings\" }";
@@ -164,24 +161,20 @@ fn a_spool_or_ledger_that_cannot_be_used() {
 fn a_lost_key_costs_nothing_but_repeated_work() {
     let sim = Served::start(&["--scenario", "voices", "--files", "200", "--latency", "20ms"]);
     let mut first = sim.bench.start(&["run", "voices", "--json"]);
-    while sim.requests()["writes"].as_u64().unwrap() < 40 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("the fortieth write", || sim.requests()["writes"].as_u64().unwrap() >= 40);
     first.kill().unwrap();
     first.wait().unwrap();
     std::fs::remove_file(sim.bench.path("landfall.db.key")).unwrap();
     let mut second = sim.bench.start(&["run", "voices", "--json"]);
     // A name that a lost session holds is waited for, longer than this test does; everything else lands.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    let states = loop {
-        let states = sim.bench.landfall(&["status", "voices", "--json"]).json()["states"].clone();
-        if states["SUCCESS"].as_u64().unwrap() >= 150 || std::time::Instant::now() > deadline {
-            break states;
-        }
-    };
+    let mut states = Value::Null;
+    wait_until("the landing of nearly all", || {
+        states = sim.bench.landfall(&["status", "voices", "--json"]).json()["states"].clone();
+        states["SUCCESS"].as_u64().unwrap() >= 150
+    });
     second.kill().unwrap();
     second.wait().unwrap();
-    assert!(states["SUCCESS"].as_u64().unwrap() >= 150 && states["NG"] == 0, "{states}");
+    assert_eq!(states["NG"], 0, "{states}");
 }
 
 #[test]
