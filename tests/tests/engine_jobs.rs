@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use landfall_core::engine::{NamePolicy, RunOptions};
+use landfall_core::engine::{Filters, NamePolicy, RunOptions};
 use landfall_core::proof::SourceLeg;
 use landfall_core::row::Standing;
 use landfall_core::state::{Reason, State, Via};
@@ -230,7 +230,7 @@ fn merged_users_collide_before_the_first_byte_and_mapping_parts_them() {
             spec.policy.names = names;
             let world = scenario(Scenario::Leavers, 8, spec);
             let (engine, job) = world.plain_engine().await.unwrap();
-            let plan = engine.plan(&job, false).await.unwrap();
+            let plan = engine.plan(&job, false, &Filters::default(), None).await.unwrap();
             let report = world.run_once().await.unwrap();
             let collided =
                 report.tally.reasons.get(&(State::Ng, Reason::NameCollision)).copied().unwrap_or(0);
@@ -270,7 +270,7 @@ fn the_plan_states_what_the_run_then_needs() {
     in_virtual_time(async {
         let world = voices(120);
         let (engine, job) = world.plain_engine().await.unwrap();
-        let plan = engine.plan(&job, false).await.unwrap();
+        let plan = engine.plan(&job, false, &Filters::default(), None).await.unwrap();
         world.sim.reset_requests();
         let report = world.run_once().await.unwrap();
         assert_eq!(plan.files, report.tally.files(State::Success));
@@ -321,7 +321,9 @@ fn a_pilot_moves_so_many_files_of_one_folder_and_no_more() {
                 .unwrap();
         }
         let (engine, job) = world.plain_engine().await.unwrap();
-        let paths = landfall_core::engine::Filters::new(&["/試行/**".into()], &[]).unwrap();
+        let paths = Filters::new(&["/試行/**".into()], &[]).unwrap();
+        let plan = engine.plan(&job, false, &paths, Some(5)).await.unwrap();
+        assert_eq!(plan.files, 5, "the plan of a pilot is the pilot's");
         let options = RunOptions { limit: Some(5), paths, ..RunOptions::default() };
         let report = engine.run(&std::sync::Arc::new(job), options).await.unwrap();
         assert_eq!(report.tally.files(State::Success), 5);
@@ -374,9 +376,32 @@ fn a_folder_that_somebody_deletes_at_the_destination_is_made_again() {
         world.sim.change(write(None, "/Recordings/新規/後から.txt", "続き")).unwrap();
         world.sim.change(WorldOp::Folder { drive: library(), path: "/Voices/新規".into() }).unwrap();
         let (engine, job) = world.plain_engine().await.unwrap();
-        engine.plan(&job, false).await.unwrap();
+        engine.plan(&job, false, &Filters::default(), None).await.unwrap();
         world.sim.change(WorldOp::Delete { drive: library(), path: "/Voices/新規".into() }).unwrap();
         assert!(world.run_once().await.unwrap().complete());
         assert_eq!(versions(&world, "Voices/新規/後から.txt"), Some(1));
+    });
+}
+
+#[test]
+fn one_user_who_cannot_be_listed_does_not_keep_the_others_from_landing() {
+    in_virtual_time(async {
+        let mut spec = JobSpec::of("leavers", "", "Leavers/{user}");
+        spec.users = vec!["ada@contoso.com", "ben@contoso.com"];
+        let world = scenario(Scenario::Leavers, 8, spec);
+        let (engine, job) = world.plain_engine().await.unwrap();
+        world
+            .sim
+            .change(WorldOp::State { drive: Some("ada@contoso.com".into()), state: "locked".into() })
+            .unwrap();
+        let report = engine.run(&std::sync::Arc::new(job), RunOptions::default()).await.unwrap();
+        assert_eq!(report.crawl.failed.len(), 1, "{:?}", report.crawl.failed);
+        assert_eq!(report.crawl.failed[0].0, "ada@contoso.com");
+        assert!(!report.complete() && report.tally.files(State::Success) > 0);
+        world
+            .sim
+            .change(WorldOp::State { drive: Some("ada@contoso.com".into()), state: "normal".into() })
+            .unwrap();
+        assert!(world.run_once().await.unwrap().complete());
     });
 }

@@ -158,6 +158,8 @@ pub(crate) enum Way {
 pub(crate) struct Plan {
     /// The job's name in the configuration.
     pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
     /// The way of the bytes, in place of the configuration's.
     #[arg(long, env = "LANDFALL_VIA", value_enum)]
     pub(crate) via: Option<Way>,

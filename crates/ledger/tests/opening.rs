@@ -1,5 +1,7 @@
 //! Opening a ledger: what is refused, with which code, and what survives.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
 use std::path::Path;
 
 use jiff::Timestamp;

@@ -47,11 +47,19 @@ async fn both(context: &Context, session: &Session, args: &Crawl) -> Result<Exit
     for failed in &session.failed {
         context.screen.show_error(&failed.error);
     }
+    for (source, error) in &crawled.failed {
+        let error = CommandError::new(landfall_core::Code::UnexpectedAnswer, format!("{source}: {error}"));
+        context.screen.show_error(&error);
+    }
     if audit.as_ref().is_some_and(|audit| audit.different > 0) {
         return Ok(Exit::Findings);
     }
     let unsure = audit.is_some_and(|audit| audit.complete_as_of.is_none());
-    Ok(if unsure || !session.failed.is_empty() { Exit::Incomplete } else { Exit::Complete })
+    Ok(if unsure || !session.failed.is_empty() || !crawled.failed.is_empty() {
+        Exit::Incomplete
+    } else {
+        Exit::Complete
+    })
 }
 
 async fn show(

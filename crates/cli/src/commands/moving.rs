@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{plan, report};
-use crate::args::{Move, Selection, Way};
+use crate::args::{Move, Plan, Selection, Way};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::ui::{self, Gauge, RunSummary, count};
@@ -37,7 +37,7 @@ pub(crate) fn via(way: Option<Way>) -> Option<Via> {
 }
 
 /// Filters of this call.
-fn filters(selection: &Selection) -> Result<Filters, CommandError> {
+pub(super) fn filters(selection: &Selection) -> Result<Filters, CommandError> {
     let include: Vec<String> = selection.path.iter().chain(&selection.include).cloned().collect();
     if include.is_empty() && selection.exclude.is_empty() {
         return Ok(Filters::default());
@@ -55,7 +55,8 @@ pub(crate) async fn moving(
 ) -> Result<Exit, CommandError> {
     let paths = filters(&args.selection)?;
     if args.dry_run {
-        return plan::plan(context, &args.job, args.via, args.full).await;
+        let Move { job, selection, via, full, .. } = args.clone();
+        return plan::plan(context, &Plan { job, selection, via, full }).await;
     }
     let started = Instant::now();
     let session = Session::open(context, &args.job, via(args.via)).await?;
@@ -225,6 +226,10 @@ async fn judge(
             return Ok(error.exit);
         }
     };
+    for (source, error) in &report.crawl.failed {
+        let error = CommandError::new(Code::UnexpectedAnswer, format!("{source}: {error}"));
+        context.screen.show_error(&error);
+    }
     summary.folders_failed = report.folders_failed;
     summary.interrupted = report.interrupted;
     summary.complete &= report.complete();

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::moving;
-use crate::args::Way;
+use crate::args::Plan;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, count, span};
 use crate::wiring::{Context, Session};
@@ -15,17 +15,13 @@ use crate::wiring::{Context, Session};
 const SHOWN: usize = 20;
 
 /// Makes the plan and shows it.
-pub(crate) async fn plan(
-    context: &mut Context,
-    job: &str,
-    way: Option<Way>,
-    full: bool,
-) -> Result<Exit, CommandError> {
-    let session = Session::open(context, job, moving::via(way)).await?;
+pub(crate) async fn plan(context: &mut Context, args: &Plan) -> Result<Exit, CommandError> {
+    let paths = moving::filters(&args.selection)?;
+    let session = Session::open(context, &args.job, moving::via(args.via)).await?;
     let done = CancellationToken::new();
     let gauge = moving::gauge(&session);
     let engine = async {
-        let outcome = session.engine.plan(&session.job, full).await;
+        let outcome = session.engine.plan(&session.job, args.full, &paths, args.selection.limit).await;
         done.cancel();
         outcome
     };

@@ -55,6 +55,9 @@ impl Engine {
             }
         }
         let last = self.crawl(job, false).await?;
+        for (source, error) in &last.failed {
+            report.differ(format!("{source}: {error}"));
+        }
         let t = last.tally;
         // A source that cannot list changes lists everything again: then only news counts.
         report.changed_meanwhile = t.new + t.superseded + t.renamed + t.gone;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::code::Code;
 use crate::engine::{Engine, Job, Slot};
 use crate::error::{ErrorKind, Retry, StoreError};
 use crate::ledger::{CursorRow, EnrolTally, Enrolment};
@@ -15,7 +16,7 @@ use crate::store::Page;
 const RESTARTS: u32 = 6;
 
 /// What a crawl amounted to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CrawlReport {
     /// Totals over all pages.
     pub tally: EnrolTally,
@@ -25,21 +26,35 @@ pub struct CrawlReport {
     pub placed: u64,
     /// True where every source was listed in full by this crawl.
     pub full: bool,
+    /// Of many sources, those that could not be listed to their end, with the error: the others go on,
+    /// and nothing of these is moved in this run.
+    pub failed: Vec<(String, String)>,
 }
 
 impl Engine {
     /// Lists every source of the job and places what was listed.
     ///
     /// # Errors
-    /// The first source that cannot be listed ends it; what was read stays, and a repeat goes on there.
+    /// A single source that cannot be listed ends it, and so does what concerns every source; of many
+    /// sources, one with a trouble of its own is set aside. What was read stays, a repeat goes on there.
     pub async fn crawl(&self, job: &Job, full: bool) -> Result<CrawlReport, StoreError> {
         self.meter.phase(1);
         let mut report = CrawlReport { full: true, ..CrawlReport::default() };
+        let mut listed = Vec::with_capacity(job.slots.len());
         for slot in &job.slots {
-            self.crawl_slot(job, slot, full, &mut report).await?;
-            self.ledger.settle_tree(&job.handle, slot.id, self.clock.now()).await?;
+            match self.crawl_slot(job, slot, full, &mut report).await {
+                Ok(()) => {
+                    self.ledger.settle_tree(&job.handle, slot.id, self.clock.now()).await?;
+                    listed.push(slot);
+                }
+                Err(error) if job.slots.len() > 1 && is_its_own(&error) => {
+                    tracing::warn!(source = %slot.label, error = %error.chain(), "source set aside");
+                    report.failed.push((slot.label.clone(), error.chain()));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        report.placed = self.place(job).await?;
+        report.placed = self.place(job, &listed).await?;
         Ok(report)
     }
 
@@ -119,4 +134,10 @@ impl Engine {
             "the listing ended before its last page",
         ))
     }
+}
+
+/// True for a trouble that only this one source has.
+fn is_its_own(error: &StoreError) -> bool {
+    let own = [Code::NoOneDrive, Code::DriveGone, Code::DestinationLocked, Code::SiteNotFound];
+    error.kind != ErrorKind::Stopped && error.code.is_none_or(|code| own.contains(&code))
 }

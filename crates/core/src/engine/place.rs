@@ -18,22 +18,25 @@ use crate::words::{FileId, Quoted, RelPath, fold, fold_hash};
 const BATCH: usize = 500;
 
 impl Engine {
-    /// Places folders and files of all sources; returns how many files were decided.
+    /// Places folders and files of the sources that were listed to their end; returns how many files
+    /// were decided.
     ///
     /// Repeating it changes nothing. A kill in between leaves rows unsettled, and they are placed next time.
-    pub(super) async fn place(&self, job: &Job) -> Result<u64, StoreError> {
+    pub(super) async fn place(&self, job: &Job, listed: &[&Slot]) -> Result<u64, StoreError> {
         let rules = MemoKey::new(job.handle.id, "placement", "rules");
         let now = rules_text(job);
         let all = self.ledger.memo(&rules).await?.is_some_and(|before| before != now);
         let mut placed = 0;
-        for slot in &job.slots {
+        for slot in listed {
             self.place_folders(job, slot).await?;
             placed += self.place_files(job, slot, all).await?;
         }
         if placed > 0 {
             self.settle_collisions(job).await?;
         }
-        self.ledger.remember(&rules, MemoValue { text: now, secret: false, expires: None }).await?;
+        if listed.len() == job.slots.len() {
+            self.ledger.remember(&rules, MemoValue { text: now, secret: false, expires: None }).await?;
+        }
         Ok(placed)
     }
 

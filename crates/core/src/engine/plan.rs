@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Engine, Job};
+use crate::engine::{Engine, Filters, Job};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, FoundRow};
 use crate::row::FileRow;
@@ -58,9 +58,17 @@ const LISTED: usize = 1000;
 impl Engine {
     /// Makes the plan: crawls, looks at the destination, and adds up. Writes nothing to either side.
     ///
+    /// `paths` and `limit` narrow it to what a run with the same words would take.
+    ///
     /// # Errors
     /// Where one of the sides cannot be listed.
-    pub async fn plan(&self, job: &Job, full: bool) -> Result<PlanReport, StoreError> {
+    pub async fn plan(
+        &self,
+        job: &Job,
+        full: bool,
+        paths: &Filters,
+        limit: Option<u64>,
+    ) -> Result<PlanReport, StoreError> {
         self.crawl(job, full).await?;
         self.look_at_destination(job).await?;
         self.bind_folders(job).await?;
@@ -69,7 +77,7 @@ impl Engine {
         plan.skipped = tally.skipped.iter().map(|(reason, count)| (*reason, count.files)).collect();
         plan.done = tally.files(State::Success);
         self.plan_folders(job, &mut plan).await?;
-        self.plan_files(job, &mut plan).await?;
+        self.plan_files(job, paths, limit, &mut plan).await?;
         Ok(plan)
     }
 
@@ -88,7 +96,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn plan_files(&self, job: &Job, plan: &mut PlanReport) -> Result<(), StoreError> {
+    async fn plan_files(
+        &self,
+        job: &Job,
+        paths: &Filters,
+        limit: Option<u64>,
+        plan: &mut PlanReport,
+    ) -> Result<(), StoreError> {
         let filter =
             FileFilter { states: vec![State::Pending, State::Local, State::Ng], ..FileFilter::default() };
         let mut after = FileId(0);
@@ -102,7 +116,10 @@ impl Engine {
             let first_id = rows.first().map_or(last_id, |r| r.id);
             let before = FileId(first_id.0 - 1);
             let present = self.ledger.matches(job.handle.id, job.tree, &filter, before, BATCH).await?;
-            for row in &rows {
+            for row in rows.iter().filter(|row| within(job, row, paths)) {
+                if limit.is_some_and(|limit| plan.files + plan.present >= limit) {
+                    break;
+                }
                 let there = present
                     .iter()
                     .any(|(file, found): &(FileRow, FoundRow)| file.id == row.id && !found.folder);
@@ -156,6 +173,12 @@ impl Engine {
         }
         0
     }
+}
+
+/// True for a file that a run over these paths would take.
+fn within(job: &Job, row: &FileRow, paths: &Filters) -> bool {
+    let Some(slot) = job.slot(row.source) else { return false };
+    row.path().and_then(|path| path.below(&slot.scope)).is_some_and(|path| paths.take_path(&path))
 }
 
 fn charge(plan: &mut PlanReport, fee: Fee, times: u64) {

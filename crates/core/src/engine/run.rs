@@ -59,7 +59,7 @@ impl RunReport {
     /// True where everything that is listed has made landfall, folders included.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.tally.complete() && self.folders_failed == 0 && !self.interrupted
+        self.tally.complete() && self.folders_failed == 0 && self.crawl.failed.is_empty() && !self.interrupted
     }
 }
 
