@@ -33,11 +33,11 @@ const SQLITE_READER: &str =
     "PRAGMA busy_timeout = 30000; PRAGMA cache_size = -2048; PRAGMA temp_store = FILE;";
 
 /// What PostgreSQL is told on each connection: a commit is durable whatever the server's default, and every
-/// join goes by index. The statements join a page of keys with tables of any size; without statistics (a
+/// join goes by index in the order in which it is written, as `CROSS JOIN` does on SQLite by itself. The statements join a page of keys with tables of any size; without statistics (a
 /// crawl is quicker than the server's own upkeep) the planner would read whole tables, and compile for it.
 const POSTGRES_PREPARE: &str = "
 SET synchronous_commit = on; SET client_min_messages = warning; SET jit = off;
-SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;";
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; SET join_collapse_limit = 1;";
 
 /// Begins the migrating transaction; two programs that come at once take turns.
 const POSTGRES_MIGRATE: &str = "BEGIN;SELECT 1 FROM (SELECT pg_advisory_xact_lock(5207211)) AS turn";

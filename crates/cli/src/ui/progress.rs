@@ -135,7 +135,7 @@ pub(crate) async fn show(screen: Screen, gauge: &Gauge, done: CancellationToken)
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len}  {wide_msg}")
+    let style = ProgressStyle::with_template("{spinner} {bar:40} {pos}/{len}\n  {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style.progress_chars("━╸─"))
 }
