@@ -405,3 +405,67 @@ fn one_user_who_cannot_be_listed_does_not_keep_the_others_from_landing() {
         assert!(world.run_once().await.unwrap().complete());
     });
 }
+
+#[test]
+fn a_missing_right_to_write_ends_the_run_and_leaves_the_rows_as_they_are() {
+    in_virtual_time(async {
+        let world = voices(40);
+        let read = vec!["Files.Read.All".to_owned(), "Sites.Read.All".to_owned()];
+        world.sim.change(WorldOp::Roles { roles: read }).unwrap();
+        world.sim.change(WorldOp::RevokeTokens).unwrap();
+        let (engine, job) = world.plain_engine().await.unwrap();
+        let error = engine.run(&std::sync::Arc::new(job), RunOptions::default()).await.unwrap_err();
+        assert_eq!(error.code, Some(Code::PermissionMissing), "{}", error.chain());
+        let rows = world.rows().await.unwrap();
+        assert!(rows.values().all(|row| row.state == State::Pending), "no file is to blame");
+        let write = vec!["Files.ReadWrite.All".to_owned(), "Sites.ReadWrite.All".to_owned()];
+        world.sim.change(WorldOp::Roles { roles: write }).unwrap();
+        world.sim.change(WorldOp::RevokeTokens).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+        assert!(world.sim.compare("voices").unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_read_only_library_ends_the_run() {
+    in_virtual_time(async {
+        let world = voices(40);
+        world.sim.change(WorldOp::State { drive: library(), state: "read_only".into() }).unwrap();
+        let (engine, job) = world.plain_engine().await.unwrap();
+        let error = engine.run(&std::sync::Arc::new(job), RunOptions::default()).await.unwrap_err();
+        assert!(
+            matches!(error.code, Some(Code::DestinationLocked | Code::PermissionMissing)),
+            "{:?} {}",
+            error.code,
+            error.chain()
+        );
+        world.sim.change(WorldOp::State { drive: library(), state: "normal".into() }).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+    });
+}
+
+#[test]
+fn a_rename_after_landing_is_named_on_the_row() {
+    in_virtual_time(async {
+        let world = voices(4);
+        world.sim.change(write(None, "/Recordings/旧名.txt", "同じ中身")).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+        let to = "/Recordings/新名.txt".to_owned();
+        world.sim.change(WorldOp::Move { drive: None, path: "/Recordings/旧名.txt".into(), to }).unwrap();
+        let report = world.run_once().await.unwrap();
+        assert_eq!(report.tally.reasons.get(&(State::Success, Reason::RenamedAtSource)), Some(&1));
+        let row = &world.rows().await.unwrap()["Recordings/新名.txt"];
+        assert!(row.comment.contains("旧名.txt"), "{}", row.comment);
+    });
+}
+
+#[test]
+fn a_source_that_lost_everything_is_not_complete() {
+    in_virtual_time(async {
+        let world = voices(3);
+        assert!(world.run_once().await.unwrap().complete());
+        world.sim.change(WorldOp::Delete { drive: None, path: "/Recordings".into() }).unwrap();
+        let report = world.run_once().await.unwrap();
+        assert!(report.tally.gone >= 3 && !report.complete(), "{report:?}");
+    });
+}

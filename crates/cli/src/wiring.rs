@@ -6,12 +6,14 @@
 mod graphs;
 mod places;
 mod quota;
+mod unresolved;
 
 pub(crate) use graphs::Graphs;
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
+pub(crate) use unresolved::unresolved;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_core::engine::{Engine, Job, Slot};
@@ -57,13 +59,25 @@ impl Context {
 
     /// Opens the ledger.
     pub(crate) async fn ledger(&self, config: &Config) -> Result<Arc<dyn Ledger>, CommandError> {
-        let options = landfall_ledger::Options {
-            key: crate::credentials::ledger_key(&self.environment)?,
-            key_file: config.ledger.key_file.as_ref().map(|path| config.path(path)),
-            holder: machine::holder(),
-        };
+        let key = crate::credentials::ledger_key(&self.environment)?;
+        let key_file = key_file(config, key.is_some())?;
+        let options = landfall_ledger::Options { key, key_file, holder: machine::holder() };
         Ok(landfall_ledger::open(&ledger_url(config), options).await?)
     }
+}
+
+/// The file of the ledger's key. A ledger on a server has it beside the configuration where nothing else
+/// is said, so that sealed upload sessions outlive the process; a ledger that is a file has it beside itself.
+fn key_file(config: &Config, given: bool) -> Result<Option<PathBuf>, CommandError> {
+    if let Some(path) = &config.ledger.key_file {
+        return Ok(Some(config.path(path)));
+    }
+    if given || config.ledger.url.starts_with("sqlite:") {
+        return Ok(None);
+    }
+    let folder = config.path(".landfall");
+    make_state_folder(&folder)?;
+    Ok(Some(folder.join("ledger.key")))
 }
 
 /// A relative database file counts from the configuration's folder.
@@ -120,12 +134,18 @@ impl Session {
         let state = config.state_folder(name);
         make_state_folder(&state)?;
         let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
-        let (sources, failed) = places::sources(&wanted, &config, &mut graphs).await?;
-        let known = ledger.find_job(name).await?.is_some();
-        places::check(&wanted, &sources, destination.as_ref(), known).await?;
+        let (sources, mut failed) = places::sources(&wanted, &config, &mut graphs).await?;
+        let before = ledger.find_job(name).await?;
+        places::check(&wanted, &sources, destination.as_ref(), before.is_some()).await?;
+        let known = match &before {
+            Some(handle) => ledger.sources(handle.id).await?,
+            None => Vec::new(),
+        };
+        let sources = places::with_their_folders(&wanted, sources, &known, &mut failed).await?;
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
         let slots = slots(&wanted, sources, ledger.as_ref(), &handle).await?;
+        unresolved::keep(ledger.as_ref(), handle.id, &failed).await?;
         let tree = ledger.open_tree(&destination.identity()).await?;
         let spool = DiskSpool::open(&wanted.spool).await?;
         let engine = Engine {
@@ -172,9 +192,19 @@ async fn slots(
     ledger: &dyn Ledger,
     handle: &JobHandle,
 ) -> Result<Vec<Slot>, CommandError> {
+    if !wanted.listed {
+        // Where there is no list the source is the job's own: another one is another job.
+        let known = ledger.sources(handle.id).await?;
+        if let Some(other) = known.iter().find(|known| sources.iter().all(|s| s.spec.label != known.label)) {
+            let now: Vec<&str> = sources.iter().map(|s| s.spec.label.as_str()).collect();
+            let detail = format!("the source was {:?} before and is {:?} now", other.label, now.join(", "));
+            return Err(CommandError::new(Code::TargetChanged, detail));
+        }
+    }
     let mut slots = Vec::with_capacity(sources.len());
     for OpenSource { spec, source, prefix } in sources {
-        let id = ledger.open_source(handle, &spec.label, &source.identity()).await?;
+        let identity = format!("{} path {:?}", source.identity(), spec.path.as_str());
+        let id = ledger.open_source(handle, &spec.label, &identity).await?;
         slots.push(Slot { id, label: spec.label, source, scope: spec.path, prefix });
     }
     tracing::debug!(job = %wanted.name, sources = slots.len(), "job opened");
@@ -191,8 +221,31 @@ pub(crate) fn upload_log(config: &Config, job: &str) -> Result<UploadLog, Comman
     Ok(log)
 }
 
-/// Makes the state folder, with a note for version control that nothing in it belongs there.
-pub(crate) fn make_state_folder(folder: &std::path::Path) -> Result<(), CommandError> {
+/// Makes the state folder.
+pub(crate) fn make_state_folder(folder: &Path) -> Result<(), CommandError> {
     std::fs::create_dir_all(folder)
         .map_err(|error| CommandError::new(Code::StateFolder, format!("make {}: {error}", folder.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_ledger_on_a_server_outlives_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("landfall.toml");
+        let of = |ledger: &str, given| {
+            std::fs::write(&path, format!("[ledger]\n{ledger}\n")).unwrap();
+            key_file(&Config::load(&path).unwrap(), given).unwrap()
+        };
+        assert_eq!(of("url = \"sqlite:台帳.db\"", false), None);
+        assert_eq!(of("url = \"postgres://host/landfall\"", true), None);
+        assert!(!folder.path().join(".landfall").exists());
+        let usual = folder.path().join(".landfall").join("ledger.key");
+        assert_eq!(of("url = \"postgres://host/landfall\"", false), Some(usual));
+        assert!(folder.path().join(".landfall").is_dir());
+        let own = of("url = \"postgres://host/landfall\"\nkey_file = \"鍵\"", false);
+        assert_eq!(own, Some(folder.path().join("鍵")));
+    }
 }

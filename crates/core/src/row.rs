@@ -269,7 +269,13 @@ impl FileRow {
                 self.via = Some(*via);
             }
             Event::Gone => self.standing = Standing::Gone,
-            Event::Renamed { .. } => {}
+            Event::Renamed { from } => {
+                // What landed keeps its earlier name at the destination: that is never silent.
+                if self.state == State::Success {
+                    self.reason = Some(Reason::RenamedAtSource);
+                    self.comment = format!("landed as {from}");
+                }
+            }
         }
         Ok(())
     }

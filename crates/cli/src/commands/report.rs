@@ -18,14 +18,26 @@ pub(crate) async fn sources(session: &Session) -> Result<Vec<SourceSummary>, Sto
     Ok(all)
 }
 
-/// Each source that the ledger knows, where there are many.
-pub(crate) async fn known_sources(ledger: &dyn Ledger, job: JobId) -> Result<Vec<SourceSummary>, StoreError> {
+/// Each source that the ledger knows or that could not be reached, where there are many or one failed.
+pub(crate) async fn known_sources(
+    ledger: &dyn Ledger,
+    job: JobId,
+    unresolved: &[FailedSource],
+) -> Result<Vec<SourceSummary>, StoreError> {
     let known: Vec<SourceRow> = ledger.sources(job).await?;
-    if known.len() < 2 {
+    if known.len() < 2 && unresolved.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<(SourceId, &str)> = known.iter().map(|s| (s.id, s.label.as_str())).collect();
-    each(ledger, job, &rows).await
+    let mut all = each(ledger, job, &rows).await?;
+    for source in unresolved {
+        // One that was reached earlier keeps its numbers.
+        match all.iter_mut().find(|known| known.source == source.label) {
+            Some(known) => (known.complete, known.error) = (false, Some(source.error.json())),
+            None => all.push(failed(source)),
+        }
+    }
+    Ok(all)
 }
 
 async fn each(

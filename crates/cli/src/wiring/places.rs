@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_core::error::Look;
-use landfall_core::ledger::Ledger;
+use landfall_core::ledger::{Ledger, SourceRow};
 use landfall_core::memo::Memo;
-use landfall_core::store::{Destination, Found, Source};
+use landfall_core::store::{Destination, Found, Listed, Source};
 use landfall_core::{Code, RelPath};
 use landfall_stores::fs::{FsDestination, FsSource};
 use landfall_stores::graph::{Drive, Graph, Settings};
@@ -71,6 +71,60 @@ pub(crate) async fn sources(
         }
     }
     Ok((found, failed))
+}
+
+/// Refuses a source folder that is not there before the ledger takes it for the source's own: a slip in
+/// `path` can then be mended under the same name. Sources that the ledger knows are not looked at.
+pub(crate) async fn with_their_folders(
+    job: &JobConfig,
+    sources: Vec<OpenSource>,
+    known: &[SourceRow],
+    failed: &mut Vec<FailedSource>,
+) -> Result<Vec<OpenSource>, CommandError> {
+    let mut there = Vec::with_capacity(sources.len());
+    for open in sources {
+        if known.iter().any(|row| row.label == open.spec.label)
+            || has_folder(open.source.as_ref(), &open.spec.path).await?
+        {
+            there.push(open);
+            continue;
+        }
+        let label = open.spec.label;
+        let detail = format!("{:?} does not lie in {label}", open.spec.path.as_str());
+        let error = CommandError::new(Code::SourceNotFound, detail);
+        if !job.listed {
+            return Err(error);
+        }
+        failed.push(FailedSource { label, error });
+    }
+    Ok(there)
+}
+
+/// Walks down a path, by names as the crawl compares them.
+async fn has_folder(source: &dyn Source, path: &RelPath) -> Result<bool, CommandError> {
+    let mut parent = None;
+    for name in path.segments() {
+        let mut page = None;
+        let below = 'found: loop {
+            let (items, next) = source.children(parent.as_ref(), page).await?;
+            for item in items {
+                if let Listed::Folder(folder) = item
+                    && (folder.name == name || fold(&folder.name) == fold(name))
+                {
+                    break 'found Some(folder.key);
+                }
+            }
+            if next.is_none() {
+                break None;
+            }
+            page = next;
+        };
+        if below.is_none() {
+            return Ok(false);
+        }
+        parent = below;
+    }
+    Ok(true)
 }
 
 /// True where the trouble is one user's own.

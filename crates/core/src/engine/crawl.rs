@@ -71,7 +71,7 @@ impl Engine {
         loop {
             match self.read_pages(job, slot, &mut at, report).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.retry == Retry::Never || error.code.is_some() || broken >= RESTARTS => {
+                Err(error) if !passes(&error) || broken >= RESTARTS => {
                     return Err(error);
                 }
                 Err(error) => {
@@ -133,6 +133,15 @@ impl Engine {
             &slot.label,
             "the listing ended before its last page",
         ))
+    }
+}
+
+/// True for an error after which a listing may be taken up again. A token that is refused twice may have
+/// been revoked twice; where it is refused for good, the next tries say so too.
+pub(super) fn passes(error: &StoreError) -> bool {
+    match error.code {
+        Some(code) => code == Code::TokenRefused,
+        None => error.retry != Retry::Never,
     }
 }
 

@@ -118,4 +118,6 @@ pub struct MoveOptions {
     pub limit: Option<u64>,
     /// Only files whose path matches one of these.
     pub paths: Filters,
+    /// Begin with everything, due or not.
+    pub impatient: bool,
 }

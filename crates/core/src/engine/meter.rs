@@ -1,6 +1,6 @@
 //! Counters of a run, written by the engine and read by bars, summaries and metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::row::FileRow;
 use crate::state::State;
@@ -18,6 +18,8 @@ pub struct Meter {
     deferred: AtomicU64,
     proven: AtomicU64,
     phase: AtomicU64,
+    waiting: AtomicU64,
+    waiting_until: AtomicI64,
 }
 
 /// The totals at one moment.
@@ -43,6 +45,10 @@ pub struct MeterReading {
     pub proven: u64,
     /// What is being done: 0 nothing, 1 crawl, 2 look at the destination, 3 move, 4 prove.
     pub phase: u64,
+    /// Files that are waited for while nothing else is due.
+    pub waiting: u64,
+    /// Until when, in seconds since 1970; 0 where nothing is waited for.
+    pub waiting_until: i64,
 }
 
 impl Meter {
@@ -60,6 +66,8 @@ impl Meter {
             deferred: self.deferred.load(Relaxed),
             proven: self.proven.load(Relaxed),
             phase: self.phase.load(Relaxed),
+            waiting: self.waiting.load(Relaxed),
+            waiting_until: self.waiting_until.load(Relaxed),
         }
     }
 
@@ -82,6 +90,12 @@ impl Meter {
     pub(super) fn expect(&self, files: u64, bytes: u64) {
         self.expected_files.store(files, Relaxed);
         self.expected_bytes.store(bytes, Relaxed);
+    }
+
+    /// Says that nothing is due before a moment; no files, no moment: it goes on.
+    pub(super) fn waiting(&self, files: u64, until: i64) {
+        self.waiting.store(files, Relaxed);
+        self.waiting_until.store(until, Relaxed);
     }
 
     pub(super) fn deferred(&self) {

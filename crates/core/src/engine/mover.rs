@@ -16,9 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
+use crate::Code;
 use crate::engine::folders::Folders;
 use crate::engine::{Engine, Job, MoveOptions};
-use crate::error::StoreError;
+use crate::error::{ErrorKind, StoreError};
+use crate::state::Reason;
 use crate::words::{ByteSize, FileId};
 
 /// What a pass moves.
@@ -44,9 +46,16 @@ pub(super) struct Mover {
     spooled: AtomicU64,
     taken: AtomicU64,
     again: AtomicBool,
+    impatient: AtomicBool,
+    /// Files that landed, and refusals in a row that are no single file's own trouble.
+    landed: AtomicU64,
+    strikes: AtomicU64,
     fatal: Mutex<Option<StoreError>>,
     in_flight: Mutex<BTreeSet<FileId>>,
 }
+
+/// So many refusals in a row that may concern everything end the run.
+const STRIKES: u64 = 4;
 
 /// The unit in which buffer memory is counted: a semaphore counts in 32 bits.
 const BUFFER_UNIT: u64 = 64 << 10;
@@ -60,6 +69,7 @@ impl Mover {
     ) -> Result<Arc<Self>, StoreError> {
         let units = usize::try_from(job.policy.buffer.0 / BUFFER_UNIT).unwrap_or(usize::MAX / 2);
         let spooled = engine.spool.used().await?;
+        let impatient = options.impatient;
         Ok(Arc::new(Self {
             engine: engine.clone(),
             job: job.clone(),
@@ -71,6 +81,9 @@ impl Mover {
             spooled: AtomicU64::new(spooled.0),
             taken: AtomicU64::new(0),
             again: AtomicBool::new(false),
+            impatient: AtomicBool::new(impatient),
+            landed: AtomicU64::new(0),
+            strikes: AtomicU64::new(0),
             fatal: Mutex::new(None),
             in_flight: Mutex::default(),
         }))
@@ -88,6 +101,27 @@ impl Mover {
 
     fn has_fatal(&self) -> bool {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Counts a landing: whatever refused before was not for good.
+    fn note_landing(&self) {
+        self.landed.fetch_add(1, Relaxed);
+        self.strikes.store(0, Relaxed);
+    }
+
+    /// Judges a refusal that may concern everything (no right to write, a locked place, a token that is
+    /// not taken): where it comes again and again and nothing lands between, it ends the run, and the
+    /// rows stay as they are.
+    fn concerns_all(&self, error: &StoreError) -> Option<Code> {
+        let code = match (error.kind, error.code, error.reason) {
+            (_, Some(Code::TokenRefused), _) => Code::TokenRefused,
+            (ErrorKind::Denied, None, None | Some(Reason::DestinationDenied)) => Code::PermissionMissing,
+            (ErrorKind::Locked, None, None | Some(Reason::Locked)) => Code::DestinationLocked,
+            _ => return None,
+        };
+        let strikes = self.strikes.fetch_add(1, Relaxed) + 1;
+        let only_at_first = code != Code::TokenRefused && self.landed.load(Relaxed) > 0;
+        (strikes >= STRIKES && !only_at_first).then_some(code)
     }
 
     /// Keeps the first error that must end the run.

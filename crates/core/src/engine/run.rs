@@ -174,7 +174,8 @@ impl Engine {
         options: &RunOptions,
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
-        let moving = MoveOptions { limit: options.limit, paths: options.paths.clone() };
+        let impatient = options.stage == Stage::Retry;
+        let moving = MoveOptions { limit: options.limit, paths: options.paths.clone(), impatient };
         let pilot =
             options.limit.is_some() || !options.paths.fingerprint().eq(&Filters::default().fingerprint());
         for round in 1..=ROUNDS {

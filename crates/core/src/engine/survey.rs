@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use crate::engine::crawl::passes;
 use crate::engine::mover::{found_via, same_object};
 use crate::engine::{Engine, Job};
-use crate::error::{ErrorKind, Retry, StoreError};
+use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{Enrolment, FileFilter, FolderRow, FoundRow, Record};
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
@@ -34,7 +35,7 @@ impl Engine {
         loop {
             match self.observe_pages(job).await {
                 Ok(()) => break,
-                Err(error) if error.retry == Retry::Never || error.code.is_some() || broken >= RESTARTS => {
+                Err(error) if !passes(&error) || broken >= RESTARTS => {
                     return Err(error);
                 }
                 Err(error) => {

@@ -285,10 +285,15 @@ impl Tally {
         })
     }
 
-    /// True where everything that takes part is SUCCESS, and nothing was skipped or left unplaced.
+    /// True where everything that takes part is SUCCESS, and nothing was skipped or left unplaced. A
+    /// source that has lost everything (an unmounted disk looks like that) is not complete.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.all().files == self.files(State::Success) && self.skipped.is_empty() && self.unsettled == 0
+        let emptied = self.all().files == 0 && self.gone > 0;
+        !emptied
+            && self.all().files == self.files(State::Success)
+            && self.skipped.is_empty()
+            && self.unsettled == 0
     }
 }
 

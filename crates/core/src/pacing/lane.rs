@@ -292,6 +292,11 @@ impl State {
         }
     }
 
+    /// Until when everything waits, in the lane's milliseconds.
+    pub(super) fn not_before(&self) -> i64 {
+        self.not_before
+    }
+
     /// Takes over a hold from before a restart.
     pub(super) fn restore_hold(&mut self, until: i64) {
         self.not_before = self.not_before.max(until);

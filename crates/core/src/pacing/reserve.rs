@@ -88,6 +88,17 @@ impl Lane {
         Ok(())
     }
 
+    /// Writes a hold down that a reply has just set, before anything else is done.
+    pub async fn keep(&self) {
+        let (until, kept) = {
+            let state = self.state();
+            (state.not_before(), state.kept_hold)
+        };
+        if until > kept && until > self.now() {
+            self.keep_hold(until).await;
+        }
+    }
+
     /// Writes down until when everything waits, so that a restart waits too.
     pub(super) async fn keep_hold(&self, at: i64) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).clone();

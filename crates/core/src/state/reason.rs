@@ -71,6 +71,8 @@ reasons! {
 
     /// The source's bytes changed while they were read.
     SourceChanged = "source-changed",
+    /// Renamed or moved at the source after it had landed; it keeps its earlier name at the destination.
+    RenamedAtSource = "renamed-at-source",
     /// The source no longer has the file.
     SourceGone = "source-gone",
     /// The source refuses to give the bytes.

@@ -202,6 +202,7 @@ impl Wire {
         trace(call, seen);
         if matches!(verdict, Verdict::Throttled { .. }) {
             self.parts.meter.throttled();
+            self.parts.lane.keep().await;
         }
         let status = seen.ok().flatten().map(|answer| answer.status.as_u16());
         if let (Some(401), Some(token), false) = (status, token, tries.renewed) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Mover;
+use crate::Code;
 use crate::engine::prove::session_memo;
 use crate::error::{ErrorKind, Retry, StoreError};
 use crate::row::FileRow;
@@ -27,7 +28,10 @@ impl Mover {
         if error.kind == ErrorKind::Stopped {
             return Ok(());
         }
-        if error.code.is_some() {
+        if let Some(code) = self.concerns_all(&error) {
+            return Err(error.with_code(code));
+        }
+        if error.code.is_some_and(|code| code != Code::TokenRefused) {
             return Err(error);
         }
         let reason = error.reason.unwrap_or_else(|| reason_of(&error));
@@ -45,7 +49,10 @@ impl Mover {
         let waits = reason == Reason::UploadReserved;
         // Tries count on over retries by hand; each of those gives a full round of them.
         let spent = (row.attempts + 1).is_multiple_of(self.job.policy.attempts.max(1)) && !waits;
-        let hopeless = error.retry == Retry::Never && !lost_folder && reason != Reason::SourceGone;
+        // Before anything has landed a refusal may still turn out to concern everything.
+        let early = self.landed.load(Relaxed) == 0 && error.kind == ErrorKind::Denied;
+        let passing = lost_folder || early || error.code.is_some() || reason == Reason::SourceGone;
+        let hopeless = error.retry == Retry::Never && !passing;
         let comment = error.chain();
         tracing::debug!(file = %row.id, attempt = row.attempts + 1, error = %comment, "a try failed");
         let event = match spent || hopeless {

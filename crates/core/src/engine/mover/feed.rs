@@ -43,6 +43,7 @@ impl Mover {
                     after = last.id;
                     self.feed(rows, &mut workers).await?;
                 }
+                None if self.impatient.swap(false, Relaxed) => after = FileId(0),
                 None if !workers.is_empty() => {
                     self.reap(&mut workers, true).await;
                     after = FileId(0);
@@ -71,7 +72,9 @@ impl Mover {
             Mode::Download => vec![State::Pending],
             Mode::Upload => vec![State::Local],
         };
-        FileFilter { states, due: Some(self.engine.clock.now()), ..FileFilter::default() }
+        // Whoever asks for a retry does not want to wait for pauses of an earlier run.
+        let due = (!self.impatient.load(Relaxed)).then(|| self.engine.clock.now());
+        FileFilter { states, due, ..FileFilter::default() }
     }
 
     /// The next due rows that nobody works on.
@@ -222,11 +225,15 @@ impl Mover {
         if wait > self.job.policy.patience {
             return Ok(false);
         }
-        tokio::select! {
+        let waiting = rows.iter().filter(|row| self.wants(row) && row.not_before.is_some()).count();
+        self.engine.meter.waiting(waiting as u64, earliest.as_second());
+        let go_on = tokio::select! {
             biased;
             // Both branches only wait: dropping either loses nothing.
-            () = self.engine.stop.cancelled() => Ok(false),
-            () = tokio::time::sleep(wait + Duration::from_millis(1)) => Ok(true),
-        }
+            () = self.engine.stop.cancelled() => false,
+            () = tokio::time::sleep(wait + Duration::from_millis(1)) => true,
+        };
+        self.engine.meter.waiting(0, 0);
+        Ok(go_on)
     }
 }

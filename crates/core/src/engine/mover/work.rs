@@ -156,6 +156,7 @@ impl Mover {
         holding: Holding,
         sent: Sent,
     ) -> Result<(), StoreError> {
+        self.note_landing();
         let engine = &self.engine;
         let handle = &self.job.handle;
         let passed = !sent.digests.is_empty() || sent.size.0 == 0;
@@ -279,9 +280,13 @@ pub(in crate::engine) fn found_via(row: &FileRow) -> Via {
     row.via.filter(|_| row.intended).unwrap_or(Via::AlreadyThere)
 }
 
-/// True where an object is still what we left there.
+/// True where an object is still what we left there: by its revision, or, as a revision also moves when
+/// only a column changes, by its published hash.
 pub(in crate::engine) fn same_object(ours: &Holding, there: &Holding) -> bool {
-    ours.item == there.item && ours.evidence == there.evidence
+    let (mine, theirs) = (&ours.evidence, &there.evidence);
+    let revision = ours.revision.is_some() && ours.revision == there.revision;
+    let hash = mine.digests.quickxor.is_some() && mine.digests.quickxor == theirs.digests.quickxor;
+    ours.item == there.item && mine.size == theirs.size && (revision || hash)
 }
 
 pub(super) fn no_source(row: &FileRow) -> StoreError {

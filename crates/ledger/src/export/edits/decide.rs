@@ -32,10 +32,8 @@ pub(in crate::export) fn decide(row: &FileRow, wanted: State) -> Decision {
             Decision::Change(vec![lapsed, retried(&comment)])
         }
         (Ng, Dupe) => Decision::Change(vec![retried("set to NG in the log")]),
-        (Ng, _) => {
-            let comment = "set to NG in the log".to_owned();
-            Decision::Change(vec![Event::Failed { reason: Reason::Imported, comment, last: true }])
-        }
+        // What is called NG is moved again, and this one is going to be moved as it is.
+        (Ng, _) => Decision::Ignore("it has not landed yet and is moved in any case"),
         (Success, _) => Decision::Ignore("SUCCESS needs a proof: it stays as it is and gets proven"),
         (Local | Dupe, _) => Decision::Ignore("LOCAL and DUPE are never set by hand"),
     }
