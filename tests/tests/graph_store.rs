@@ -476,7 +476,6 @@ fn whatever_happens_to_a_fragment_the_file_lands_once() {
     for fault in faults {
         for nth in 1..=4 {
             let what = format!("{fault:?} at fragment {nth}");
-            let fault = fault.clone();
             in_virtual_time(async move {
                 let bench = Bench::voices(3);
                 let to = bench.destination().await;
@@ -630,7 +629,7 @@ fn empty_files_land_once_with_their_times() {
         in_virtual_time(async move {
             let bench = Bench::voices(3);
             let to = bench.destination().await;
-            if let Some(fault) = fault.clone() {
+            if let Some(fault) = fault {
                 bench.fault(route, 1, 1, fault);
             }
             let holding = held(to.upload(put(&to, "空.txt", &mut Bytes512::new(""))).await);

@@ -208,24 +208,7 @@ impl FileRow {
                 self.settle_reason(None, "");
                 self.holding = None;
             }
-            Event::Proven(proof) => {
-                self.proven = Some(proof.kind());
-                self.leg = Some(proof.leg());
-                if let Some(holding) = &mut self.holding {
-                    holding.evidence = proof.expected().clone();
-                    // What the destination publishes is kept; what reading back showed is ours.
-                    holding.evidence.digests.sha256 = None;
-                }
-                if self.ours.is_empty() && proof.kind() == ProofKind::Bytes {
-                    self.ours = proof.expected().digests.clone();
-                }
-                match proof.kind() {
-                    ProofKind::Hash => self.hash_at = Some(proof.at()),
-                    ProofKind::Bytes | ProofKind::Parts => self.bytes_at = Some(proof.at()),
-                }
-                self.settle_reason(None, "");
-                self.intended = false;
-            }
+            Event::Proven(proof) => self.prove(proof),
             Event::Vanished { comment } => {
                 self.holding = None;
                 self.via = None;
@@ -278,6 +261,25 @@ impl FileRow {
             }
         }
         Ok(())
+    }
+
+    fn prove(&mut self, proof: &crate::proof::Proof) {
+        self.proven = Some(proof.kind());
+        self.leg = Some(proof.leg());
+        if let Some(holding) = &mut self.holding {
+            holding.evidence = proof.expected().clone();
+            // What the destination publishes is kept; what reading back showed is ours.
+            holding.evidence.digests.sha256 = None;
+        }
+        if self.ours.is_empty() && proof.kind() == ProofKind::Bytes {
+            self.ours = proof.expected().digests.clone();
+        }
+        match proof.kind() {
+            ProofKind::Hash => self.hash_at = Some(proof.at()),
+            ProofKind::Bytes | ProofKind::Parts => self.bytes_at = Some(proof.at()),
+        }
+        self.settle_reason(None, "");
+        self.intended = false;
     }
 
     fn settle_reason(&mut self, reason: Option<Reason>, comment: &str) {
