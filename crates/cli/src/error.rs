@@ -88,12 +88,14 @@ pub(crate) struct CommandError {
     pub(crate) detail: String,
     /// A remedy for this very case, where the catalogue's is too general.
     pub(crate) hint: Option<String>,
+    /// The catalogue's key of a title for this very case.
+    heading: Option<&'static str>,
 }
 
 impl CommandError {
     /// An error with the exit that belongs to its code.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, exit: Exit::of(code), detail: detail.into(), hint: None }
+        Self { code, exit: Exit::of(code), detail: detail.into(), hint: None, heading: None }
     }
 
     /// Says what helps in this very case.
@@ -102,9 +104,19 @@ impl CommandError {
         self
     }
 
+    /// Gives it a title of its own, by its key in the catalogue.
+    pub(crate) fn titled(mut self, key: &'static str) -> Self {
+        self.heading = Some(key);
+        self
+    }
+
+    fn title_key(&self) -> String {
+        self.heading.map_or_else(|| format!("code.{}.title", self.code), str::to_owned)
+    }
+
     /// The title in the user's language.
     pub(crate) fn title(&self) -> String {
-        crate::ui::word(&format!("code.{}.title", self.code))
+        crate::ui::word(&self.title_key())
     }
 
     /// The remedy in the user's language.
@@ -117,7 +129,7 @@ impl CommandError {
         let code = self.code.to_string();
         serde_json::json!({
             "code": code,
-            "title": crate::ui::english(&format!("code.{code}.title")),
+            "title": crate::ui::english(&self.title_key()),
             "detail": self.detail,
             "next": self.hint.clone().unwrap_or_else(|| crate::ui::english(&format!("code.{code}.remedy"))),
         })

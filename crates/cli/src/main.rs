@@ -32,11 +32,11 @@ fn main() -> ExitCode {
     let outcome = logs::begin(&cli.global, &screen)
         .and_then(|()| machine::runtime())
         .and_then(|runtime| runtime.block_on(commands::dispatch(cli, environment, screen.clone())));
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            screen.error(&error);
-            error.exit.into()
-        }
-    }
+    let exit = outcome.unwrap_or_else(|error| {
+        screen.error(&error);
+        error.exit
+    });
+    let Some(refused) = screen.refused() else { return exit.into() };
+    screen.show_error(&refused);
+    exit.max(refused.exit).into()
 }

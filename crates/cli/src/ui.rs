@@ -8,13 +8,17 @@ mod summary;
 mod table;
 
 pub(crate) use progress::{Gauge, show as show_progress};
-pub(crate) use summary::{RunSummary, SourceSummary, proofs, skipped, states, table, ways};
-pub(crate) use table::{Cells, count, span};
+pub(crate) use summary::{
+    RunSummary, SourceSummary, departures, proofs, renamed_after_landing, skipped, states, table, ways,
+};
+pub(crate) use table::{Cells, count, moment, span};
 
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use indicatif::MultiProgress;
+use landfall_core::Code;
 use rust_i18n::t;
 
 use crate::args::Global;
@@ -27,13 +31,21 @@ pub(crate) struct Screen {
     quiet: bool,
     terminal: bool,
     bars: MultiProgress,
+    /// The first thing that standard output would not take.
+    refused: Arc<OnceLock<std::io::Error>>,
 }
 
 impl Screen {
     /// By the flags and by what standard error is.
     pub(crate) fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { json: global.json, quiet: global.quiet, terminal, bars: MultiProgress::new() }
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            terminal,
+            bars: MultiProgress::new(),
+            refused: Arc::default(),
+        }
     }
 
     /// True where standard error is a terminal.
@@ -65,7 +77,7 @@ impl Screen {
     /// A line of the result for people; not with `--json`.
     pub(crate) fn line(&self, text: impl AsRef<str>) {
         if !self.json {
-            put(&mut std::io::stdout().lock(), text.as_ref());
+            self.out(&format!("{}\n", text.as_ref()));
         }
     }
 
@@ -79,15 +91,31 @@ impl Screen {
     /// The final object, where `--json` asks for it.
     pub(crate) fn result(&self, value: &serde_json::Value) {
         if self.json {
-            put(&mut std::io::stdout().lock(), &value.to_string());
+            self.out(&format!("{value}\n"));
         }
     }
 
     /// Text as it is, for what other programs read (completions, exports, the simulator's line).
     pub(crate) fn raw(&self, text: &str) {
+        self.out(text);
+    }
+
+    /// Writes to standard output. A reader that has gone away wants no more; any other failure is kept
+    /// for [`Self::refused`], since the result then did not come through.
+    fn out(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        // A reader that has gone away wants no more.
-        let _gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            // Only the first one counts.
+            let _kept = self.refused.set(error);
+        }
+    }
+
+    /// The error to end with where standard output did not take everything.
+    pub(crate) fn refused(&self) -> Option<CommandError> {
+        let error = self.refused.get()?;
+        Some(CommandError::new(Code::StateFolder, format!("write standard output: {error}")))
     }
 
     /// An error that ends the command: on standard error for people, and as the final object.

@@ -26,6 +26,15 @@ const SKEW: u64 = 120;
 /// Free space below which a spool is a worry, in bytes.
 const LITTLE: u64 = 1 << 30;
 
+/// Application permissions that let a file be written; the last two are more than is needed.
+const WRITES: &[&str] = &[
+    "Files.ReadWrite.All",
+    "Sites.ReadWrite.All",
+    "Sites.Selected",
+    "Sites.FullControl.All",
+    "Sites.Manage.All",
+];
+
 /// How one check came out.
 enum Finding {
     /// Fine, with what was seen.
@@ -158,14 +167,13 @@ async fn sides(
     let Some(graph) = signed_in(chart, &mut graphs, job.destination_credentials.as_deref()).await else {
         return Ok(());
     };
+    chart.note("writing", writing(&graph).await);
     match destination_drive(&graph, &job.destination).await {
         Ok(drive) => {
             chart.note("destination", state_of(&drive));
             library(chart, &graphs, &graph, &drive).await;
-            // Graph does not publish a library's version settings, and doctor tries no write.
+            // Graph does not publish a library's version settings.
             chart.note("versions", Finding::Unseen(t!("doctor.not_told").into_owned()));
-            let grant = "Files.ReadWrite.All, Sites.ReadWrite.All, Sites.Selected";
-            chart.note("writing", Finding::Unseen(t!("doctor.untried", grant = grant).into_owned()));
         }
         Err(error) => chart.note("destination", error.into()),
     }
@@ -200,6 +208,20 @@ async fn signed_in(chart: &mut Chart<'_>, graphs: &mut Graphs, name: Option<&str
         }
     }
     Some(graph)
+}
+
+/// What the token says of writing, for doctor tries none: it can only be seen that it is not allowed.
+async fn writing(graph: &Graph) -> Finding {
+    const ASKED: &str = "Files.ReadWrite.All, Sites.ReadWrite.All or Sites.Selected";
+    let grants = match graph.sign_in().await {
+        Ok(token) => token.grants,
+        Err(error) => return CommandError::from(error).into(),
+    };
+    if grants.is_empty() || grants.iter().any(|grant| WRITES.contains(&grant.as_str())) {
+        return Finding::Unseen(t!("doctor.untried", grant = ASKED).into_owned());
+    }
+    let detail = format!("the token has no permission to write: it needs one of {ASKED}");
+    CommandError::new(Code::PermissionMissing, detail).into()
 }
 
 fn clock(skew: Option<i64>) -> Finding {

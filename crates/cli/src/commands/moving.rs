@@ -1,6 +1,6 @@
 //! `landfall run`, `download`, `upload` and `retry`: the engine at work, with log, index and progress.
 //!
-//! Owns the order around a run: begin or go on with it, take what somebody edited in the log, rotate,
+//! Owns the order around a run: take what somebody edited in the log, begin or go on, rotate,
 //! move while the log is kept current, and end it with its summary. A run that was interrupted or broke
 //! off is left open, so that the next one goes on with it.
 
@@ -77,16 +77,17 @@ async fn one_run(
 ) -> Result<Exit, CommandError> {
     let ledger = session.engine.ledger.as_ref();
     let handle = &session.job.handle;
-    let start = RunStart { command: command.to_owned(), at: machine::now(), fresh: false };
-    let run = ledger.begin_run(handle, start).await?;
-    if run.resumed {
-        context.screen.note(t!("run.resumed", time = run.started));
-    }
+    // Before the run begins: a log that is refused leaves no run behind that never ends.
     let mode = if args.ignore_log { Mode::SetAside } else { Mode::Apply };
     let edited =
         edits::apply_edits(&session.log, ledger, handle, session.engine.clock.as_ref(), mode).await?;
     if let Some(edited) = &edited {
         tell_edits(context, edited);
+    }
+    let start = RunStart { command: command.to_owned(), at: machine::now(), fresh: false };
+    let run = ledger.begin_run(handle, start).await?;
+    if run.resumed {
+        context.screen.note(t!("run.resumed", time = ui::moment(run.started)));
     }
     session.log.rotate_for(ledger, handle, &run).await?;
     let before = ledger.tally(handle.id, None).await?;
@@ -181,6 +182,8 @@ async fn summarise(
         bytes: moved.bytes,
         states: ui::states(&after),
         skipped: ui::skipped(&after),
+        gone: after.gone,
+        renamed_after_landing: ui::renamed_after_landing(&after),
         complete: after.complete() && session.failed.is_empty(),
         via: ui::ways(before, &after),
         proven_by: ui::proofs(before, &after),

@@ -1,6 +1,7 @@
 //! `landfall plan`: what a run would do and cost, and which names cannot land, before the first byte.
 
 use landfall_core::engine::PlanReport;
+use landfall_core::state::Via;
 use rust_i18n::t;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -70,10 +71,16 @@ fn show(context: &Context, session: &Session, plan: &PlanReport) {
     row("plan.done", count(plan.done));
     row("plan.unlandable", count(plan.unlandable));
     row("plan.skipped", count(plan.skipped.values().sum()));
+    if !session.failed.is_empty() {
+        row("plan.unresolved", count(session.failed.len() as u64));
+    }
     row("plan.requests", count(plan.requests));
     row("plan.units", count(plan.units));
     row("plan.time", time.map_or_else(|| t!("plan.unlimited").into_owned(), span));
     screen.line(cells.to_string());
+    if session.job.policy.via == Via::Copy {
+        screen.line(t!("plan.copies"));
+    }
     for (reason, n) in &plan.skipped {
         screen.line(format!("{}  {}: {}", count(*n), reason, ui::word(&format!("reason.{reason}"))));
     }

@@ -1,7 +1,9 @@
-//! `landfall status`: where a job stands, from the ledger alone.
+//! `landfall status`: where a job stands, from the ledger alone, and what to do next.
+
+use std::path::Path;
 
 use landfall_core::Code;
-use landfall_core::ledger::Tally;
+use landfall_core::ledger::{RunRow, Tally};
 use landfall_core::state::State;
 use rust_i18n::t;
 use serde_json::json;
@@ -9,7 +11,7 @@ use serde_json::json;
 use super::report;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, count};
-use crate::wiring::Context;
+use crate::wiring::{Context, FailedSource, unresolved, upload_log};
 
 /// Runs that are shown.
 const RUNS: usize = 5;
@@ -17,17 +19,21 @@ const RUNS: usize = 5;
 /// Shows totals, sources, the last runs, and what is missing.
 pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, CommandError> {
     let config = context.load()?;
-    config.job(name)?;
+    let job = config.job(name)?;
     let ledger = context.ledger(&config).await?;
     let screen = context.screen.clone();
     let Some(handle) = ledger.find_job(name).await? else {
         let detail = format!("the ledger knows nothing of {name:?} yet");
-        return Err(CommandError::new(Code::Incomplete, detail).hinted(t!("status.never", job = name)));
+        let error = CommandError::new(Code::Incomplete, detail).titled("status.not_run");
+        return Err(error.hinted(t!("status.never", job = name)));
     };
     let tally = ledger.tally(handle.id, None).await?;
-    let sources = report::known_sources(ledger.as_ref(), handle.id).await?;
+    let mut unresolved = unresolved(ledger.as_ref(), handle.id).await?;
+    // Whoever has left the list since then is not missed.
+    unresolved.retain(|one| job.sources.iter().any(|spec| spec.label == one.label));
+    let sources = report::known_sources(ledger.as_ref(), handle.id, &unresolved).await?;
     let runs = ledger.runs(handle.id, RUNS).await?;
-    let complete = tally.complete() && tally.all().files > 0;
+    let complete = tally.complete() && tally.all().files > 0 && unresolved.is_empty();
     let exit = if complete { Exit::Complete } else { Exit::Incomplete };
     if screen.is_json() {
         screen.result(&json!({
@@ -39,6 +45,8 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
             "skipped": ui::skipped(&tally),
             "reasons": reasons(&tally),
             "gone": tally.gone,
+            "renamed_after_landing": ui::renamed_after_landing(&tally),
+            "unresolved": unresolved.iter().map(|one| json!({ "source": one.label, "error": one.error.json() })).collect::<Vec<_>>(),
             "outside": tally.outside,
             "unsettled": tally.unsettled,
             "complete": complete,
@@ -61,9 +69,32 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
         bytes = tally.all().bytes,
         folders = count(tally.folders)
     ));
-    if tally.gone > 0 {
-        screen.line(t!("status.gone", number = count(tally.gone)));
+    for line in ui::departures(tally.gone, ui::renamed_after_landing(&tally)) {
+        screen.line(line);
     }
+    if let Some(open) = open_rows(&tally) {
+        screen.line(open);
+    }
+    for one in &unresolved {
+        let FailedSource { label, error } = one;
+        screen.line(format!("{label}: [{}] {}: {}", error.code, error.title(), error.detail));
+    }
+    for run in &runs {
+        screen.line(run_line(run));
+    }
+    if complete {
+        screen.line(t!("summary.complete"));
+        return Ok(exit);
+    }
+    let log = upload_log(&config, name)?.path;
+    for line in next_steps(name, &tally, !unresolved.is_empty(), &log) {
+        screen.line(line);
+    }
+    Ok(exit)
+}
+
+/// What is not SUCCESS, by reason; nothing where all is.
+fn open_rows(tally: &Tally) -> Option<String> {
     let mut open = Cells::new(
         &[t!("table.state").into_owned(), t!("table.reason").into_owned(), t!("table.files").into_owned()],
         2,
@@ -77,15 +108,33 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
             count(*number),
         ]);
     }
-    if any {
-        screen.line(open.to_string());
+    any.then(|| open.to_string())
+}
+
+fn run_line(run: &RunRow) -> String {
+    let started = ui::moment(run.started);
+    match run.ended {
+        Some(ended) => {
+            t!("status.run", command = run.command, started = started, ended = ui::moment(ended)).into_owned()
+        }
+        None => t!("status.open", command = run.command, started = started).into_owned(),
     }
-    for run in &runs {
-        let ended = run.ended.map_or_else(|| t!("status.open").into_owned(), |at| at.to_string());
-        screen.line(t!("status.run", command = run.command, started = run.started, ended = ended));
+}
+
+/// Where the names are, and the commands that go on from here.
+fn next_steps(job: &str, tally: &Tally, unresolved: bool, log: &Path) -> Vec<String> {
+    let mut lines = vec![t!("status.incomplete", path = log.display()).into_owned()];
+    let mut next = Vec::new();
+    if tally.files(State::Ng) + tally.files(State::Dupe) > 0 {
+        next.push(format!("`landfall retry {job}`"));
     }
-    screen.line(if complete { t!("summary.complete") } else { t!("summary.incomplete", job = name) });
-    Ok(exit)
+    if tally.files(State::Pending) + tally.files(State::Local) + tally.unsettled > 0 || unresolved {
+        next.push(format!("`landfall run {job}`"));
+    }
+    if !next.is_empty() {
+        lines.push(format!("{} {}", t!("error.next"), next.join(", ")));
+    }
+    lines
 }
 
 fn reasons(tally: &Tally) -> serde_json::Value {

@@ -55,7 +55,10 @@ impl Gauge {
             )
             .into_owned(),
         };
-        if let Some(left) = left {
+        if let Some(until) = waiting_until(now) {
+            let files = super::count(now.waiting);
+            text.push_str(&format!(" · {}", t!("progress.waiting", files = files, until = until)));
+        } else if let Some(left) = left {
             text.push_str(&format!(" · {}", t!("progress.left", time = span(left))));
         }
         let held = self.throttled_for();
@@ -67,6 +70,15 @@ impl Gauge {
         }
         text
     }
+}
+
+/// The time of day until which nothing is due, in UTC; nothing where work goes on.
+fn waiting_until(now: &MeterReading) -> Option<String> {
+    if now.waiting == 0 || now.waiting_until <= 0 {
+        return None;
+    }
+    let until = jiff::Timestamp::from_second(now.waiting_until).ok()?;
+    Some(until.strftime("%H:%M:%S UTC").to_string())
 }
 
 /// The state of one display.
@@ -138,4 +150,18 @@ fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {bar:40} {pos}/{len}\n  {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style.progress_chars("━╸─"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_shown_with_its_end() {
+        let waits =
+            |waiting, waiting_until| MeterReading { waiting, waiting_until, ..MeterReading::default() };
+        assert_eq!(waiting_until(&waits(3, 1_700_000_000)).as_deref(), Some("22:13:20 UTC"));
+        assert_eq!(waiting_until(&waits(0, 1_700_000_000)), None);
+        assert_eq!(waiting_until(&waits(3, 0)), None);
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use landfall_core::ByteSize;
 use landfall_core::ledger::Tally;
 use landfall_core::proof::ProofKind;
-use landfall_core::state::{State, Via};
+use landfall_core::state::{Reason, State, Via};
 use rust_i18n::t;
 use serde::Serialize;
 
@@ -47,6 +47,10 @@ pub(crate) struct RunSummary {
     pub(crate) states: BTreeMap<&'static str, u64>,
     /// Things never moved, by reason.
     pub(crate) skipped: BTreeMap<&'static str, u64>,
+    /// Files that landed or were listed, and are no longer at the source.
+    pub(crate) gone: u64,
+    /// Files that the source renamed or moved after they had landed.
+    pub(crate) renamed_after_landing: u64,
     /// True where everything that is listed has made landfall.
     pub(crate) complete: bool,
     /// Files proven in this run by their way.
@@ -94,6 +98,23 @@ pub(crate) fn skipped(tally: &Tally) -> BTreeMap<&'static str, u64> {
     tally.skipped.iter().map(|(reason, count)| (reason.name(), count.files)).collect()
 }
 
+/// Files that lie at the destination under a name that the source has given up since.
+pub(crate) fn renamed_after_landing(tally: &Tally) -> u64 {
+    tally.reasons.get(&(State::Success, Reason::RenamedAtSource)).copied().unwrap_or_default()
+}
+
+/// What left its place at the source after it was seen there, in words.
+pub(crate) fn departures(gone: u64, renamed: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    if gone > 0 {
+        lines.push(t!("summary.gone", number = count(gone)).into_owned());
+    }
+    if renamed > 0 {
+        lines.push(t!("summary.renamed", number = count(renamed)).into_owned());
+    }
+    lines
+}
+
 /// Ways, all four, less what there was before.
 pub(crate) fn ways(before: &Tally, after: &Tally) -> BTreeMap<&'static str, u64> {
     let of = |tally: &Tally, via| tally.via.get(&via).copied().unwrap_or_default();
@@ -133,6 +154,9 @@ impl RunSummary {
             .collect();
         if !proofs.is_empty() {
             screen.line(t!("summary.proofs", list = proofs.join(", ")));
+        }
+        for line in departures(self.gone, self.renamed_after_landing) {
+            screen.line(line);
         }
         if self.throttled > 0 {
             let time = span(Duration::from_secs_f64(self.throttled_seconds.max(0.0)));

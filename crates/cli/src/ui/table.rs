@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use jiff::Timestamp;
 
 /// A table under way: headings, then rows of text.
 #[derive(Debug)]
@@ -46,6 +47,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// A moment in whole seconds: `2026-01-31T12:00:00Z`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
 /// A stretch of time: `3 s`, `4 min 10 s`, `2 h 5 min`, `3 d 4 h`.
 pub(crate) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -66,6 +72,7 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(moment("2026-01-31T12:00:00.987654Z".parse().unwrap()), "2026-01-31T12:00:00Z");
         assert_eq!(span(Duration::from_secs(59)), "59 s");
         assert_eq!(span(Duration::from_secs(250)), "4 min 10 s");
         assert_eq!(span(Duration::from_secs(7500)), "2 h 5 min");

@@ -7,6 +7,7 @@ use landfall_core::error::Look;
 use landfall_core::ledger::{Ledger, SourceRow};
 use landfall_core::memo::Memo;
 use landfall_core::store::{Destination, Found, Listed, Source};
+use landfall_core::words::fold;
 use landfall_core::{Code, RelPath};
 use landfall_stores::fs::{FsDestination, FsSource};
 use landfall_stores::graph::{Drive, Graph, Settings};
@@ -83,11 +84,18 @@ pub(crate) async fn with_their_folders(
 ) -> Result<Vec<OpenSource>, CommandError> {
     let mut there = Vec::with_capacity(sources.len());
     for open in sources {
-        if known.iter().any(|row| row.label == open.spec.label)
-            || has_folder(open.source.as_ref(), &open.spec.path).await?
-        {
+        if known.iter().any(|row| row.label == open.spec.label) {
             there.push(open);
             continue;
+        }
+        match has_folder(open.source.as_ref(), &open.spec.path).await {
+            Ok(false) => {}
+            Err(error) if !job.listed => return Err(error),
+            // One of many that cannot be listed is set aside by the crawl, with its error.
+            Ok(true) | Err(_) => {
+                there.push(open);
+                continue;
+            }
         }
         let label = open.spec.label;
         let detail = format!("{:?} does not lie in {label}", open.spec.path.as_str());

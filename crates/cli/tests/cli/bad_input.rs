@@ -105,6 +105,8 @@ fn places_that_are_not_there() {
     let output = with_job(&sim, &FROM.replace("/Recordings", "/録音ではない"), TO);
     assert_refused(&output, "LF0304", 2, "does not lie in");
     assert_eq!(sim.requests()["writes"], 0, "a refused job wrote something");
+    let mended = with_job(&sim, FROM, TO);
+    assert_eq!(mended.code, 0, "a slip in the path cannot be mended: {}", mended.stderr);
 }
 
 #[test]
@@ -116,6 +118,12 @@ fn a_changed_target_under_the_same_name() {
         sim.bench.write("landfall.toml", &changed);
         assert_refused(&sim.bench.landfall(&["run", "voices", "--json"]), "LF0107", 2, "");
     }
+    let wider = text.replace("\"/Recordings\"", "\"/\"");
+    assert_ne!(wider, text);
+    sim.bench.write("landfall.toml", &wider);
+    sim.reset();
+    assert_refused(&sim.bench.landfall(&["run", "voices", "--json"]), "LF0107", 2, "Recordings");
+    assert_eq!(sim.requests()["writes"], 0);
     sim.bench.write("landfall.toml", &text);
     assert_eq!(sim.bench.landfall(&["run", "voices", "--json"]).code, 0);
     sim.assert_clean("voices");
@@ -228,6 +236,15 @@ fn the_doctor_names_what_is_wrong_and_the_next_step() {
             "{check}: {checks}"
         );
     }
+    sim.ask("POST", "world", r#"{"op":"roles","roles":["Files.Read.All","Sites.Read.All"]}"#);
+    let reader = sim.bench.landfall(&["doctor", "voices", "--json"]);
+    assert_eq!(reader.code, 3, "{}", reader.stdout);
+    let checks = reader.json()["checks"].clone();
+    let writing = checks.as_array().unwrap().iter().find(|c| c["check"] == "writing").unwrap();
+    assert_eq!(writing["state"], "wrong", "{writing}");
+    let detail = writing["detail"].as_str().unwrap();
+    assert!(detail.contains("LF0210") && detail.contains("one of Files.ReadWrite.All, "), "{detail}");
+    sim.ask("POST", "world", r#"{"op":"roles","roles":["Files.ReadWrite.All","Sites.ReadWrite.All"]}"#);
     sim.ask("POST", "world", r#"{"op":"state","drive":"Documents","state":"archived"}"#);
     let ill = sim.bench.landfall(&["doctor", "voices", "--json"]);
     assert_eq!(ill.code, 5, "{}", ill.stdout);

@@ -92,6 +92,10 @@ fn an_edited_log_drives_the_next_run() {
     sim.bench.write(".landfall/voices/upload_log.csv", &log.replacen(",SUCCESS,", ",FERTIG,", 1));
     let run = sim.bench.landfall(&["run", "voices", "--json"]);
     assert_eq!((run.code, &run.json()["error"]["code"]), (2, &Value::from("LF0603")), "{}", run.stderr);
+    let status = sim.bench.landfall(&["status", "voices", "--json"]).json();
+    for run in status["runs"].as_array().unwrap() {
+        assert!(run["ended"].is_string(), "a refused log left a run open: {status}");
+    }
     assert_eq!(sim.bench.landfall(&["run", "voices", "--json", "--ignore-log"]).code, 0);
 }
 
@@ -132,6 +136,24 @@ fn of_many_users_those_that_are_there_go_on() {
     );
     assert!(sources.iter().filter(|s| s["error"].is_null()).all(|s| s["complete"] == true), "{summary}");
     sim.assert_clean("leavers");
+    let status = sim.bench.landfall(&["status", "leavers", "--json"]);
+    assert_eq!((status.code, &status.json()["complete"]), (1, &Value::Bool(false)), "{}", status.stdout);
+    assert_eq!(status.json()["unresolved"][0]["source"], "emi@contoso.com");
+    assert_eq!(status.json()["unresolved"][0]["error"]["code"], "LF0301");
+    let status = sim.bench.landfall(&["status", "leavers"]);
+    assert!(status.stdout.contains("emi@contoso.com (LF0301)"), "{}", status.stdout);
+    assert!(status.stdout.contains("`landfall run leavers`"), "{}", status.stdout);
+    let plan = sim.bench.landfall(&["plan", "leavers"]);
+    assert_eq!(plan.code, 1, "{}", plan.stderr);
+    assert!(plan.stdout.contains("sources that cannot be reached"), "{}", plan.stdout);
+    // Whoever leaves the list is not missed.
+    let list = sim.bench.read("leavers.csv");
+    let rest: Vec<&str> = list.lines().filter(|line| !line.contains("emi@contoso.com")).collect();
+    assert!(rest.len() < list.lines().count(), "{list}");
+    sim.bench.write("leavers.csv", &(rest.join("\n") + "\n"));
+    assert_eq!(sim.bench.landfall(&["status", "leavers"]).code, 0);
+    sim.bench.write("leavers.csv", &list);
+    assert_eq!(sim.bench.landfall(&["status", "leavers"]).code, 1);
 }
 
 #[test]
@@ -149,6 +171,11 @@ fn folder_to_folder_works_offline() {
     assert_eq!(bench.read("copy/会議/録音.wav"), "音");
     assert!(bench.path("copy/会議/空").is_dir());
     assert_eq!(run.json()["proven_by"]["bytes"], 2);
+    std::fs::create_dir_all(bench.path("別の場所")).unwrap();
+    let text = bench.read("landfall.toml");
+    bench.write("landfall.toml", &text.replace("\"data\"", "\"別の場所\""));
+    let other = bench.landfall(&["run", "backup", "--json"]);
+    assert_eq!((other.code, &other.json()["error"]["code"]), (2, &"LF0107".into()), "{}", other.stdout);
 }
 
 #[test]
@@ -175,4 +202,37 @@ fn texts_come_in_japanese_and_machine_output_stays_english() {
     assert!(error.stderr.contains("設定がありません"), "{}", error.stderr);
     let error = bench.landfall(&["run", "voices", "--lang", "ja", "--json"]);
     assert_eq!(error.json()["error"]["title"], "there is no configuration");
+}
+
+#[test]
+fn the_status_says_where_the_names_are_and_what_comes_next() {
+    let sim = Served::start(&["--scenario", "voices", "--files", "6"]);
+    let never = sim.bench.landfall(&["status", "voices"]);
+    assert_eq!(never.code, 1);
+    assert!(never.stderr.contains("this job has not run yet"), "{}", never.stderr);
+    let pilot = sim.bench.landfall(&["run", "voices", "--limit", "2", "--json"]);
+    assert_eq!((&pilot.json()["gone"], &pilot.json()["renamed_after_landing"]), (&0.into(), &0.into()));
+    let said = sim.bench.landfall(&["status", "voices"]).stdout;
+    assert!(said.contains("upload_log.csv") && said.contains("`landfall run voices`"), "{said}");
+    assert!(!said.contains("landfall status") && !said.contains("landfall retry"), "{said}");
+    let run = said.lines().find(|line| line.starts_with("run: began ")).unwrap();
+    assert!(!run.contains('.') && run.matches('Z').count() == 2, "moments are not in seconds: {run}");
+    let plan = sim.bench.landfall(&["run", "-n", "voices", "--via", "copy"]);
+    assert!(plan.stdout.contains("keep no times"), "{}", plan.stdout);
+    assert!(!sim.bench.landfall(&["plan", "voices"]).stdout.contains("keep no times"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let sim = Served::start(&["--scenario", "voices", "--files", "3"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = sim.bench.command(&["run", "voices", "--json"]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(8), "{said}");
+    assert!(said.contains("error[LF0509]") && said.contains("standard output"), "{said}");
+    let mut child = sim.bench.start(&["status", "voices", "--json"]);
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "a closed pipe is no error");
 }
