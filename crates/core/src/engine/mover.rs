@@ -54,8 +54,9 @@ pub(super) struct Mover {
     in_flight: Mutex<BTreeSet<FileId>>,
 }
 
-/// So many refusals in a row that may concern everything end the run.
-const STRIKES: u64 = 4;
+/// Refusals in a row that end the run, on top of one for each file under way: a few files that a tenant
+/// blocks by their type must not stop a job in which others would land.
+const STRIKES: usize = 4;
 
 /// The unit in which buffer memory is counted: a semaphore counts in 32 bits.
 const BUFFER_UNIT: u64 = 64 << 10;
@@ -121,7 +122,8 @@ impl Mover {
         };
         let strikes = self.strikes.fetch_add(1, Relaxed) + 1;
         let only_at_first = code != Code::TokenRefused && self.landed.load(Relaxed) > 0;
-        (strikes >= STRIKES && !only_at_first).then_some(code)
+        let most = (self.job.policy.files_in_flight + STRIKES) as u64;
+        (strikes >= most && !only_at_first).then_some(code)
     }
 
     /// Keeps the first error that must end the run.

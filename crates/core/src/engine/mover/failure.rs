@@ -50,7 +50,7 @@ impl Mover {
         // Tries count on over retries by hand; each of those gives a full round of them.
         let spent = (row.attempts + 1).is_multiple_of(self.job.policy.attempts.max(1)) && !waits;
         // Before anything has landed a refusal may still turn out to concern everything.
-        let early = self.landed.load(Relaxed) == 0 && error.kind == ErrorKind::Denied;
+        let early = self.landed.load(Relaxed) == 0 && reason == Reason::DestinationDenied;
         let passing = lost_folder || early || error.code.is_some() || reason == Reason::SourceGone;
         let hopeless = error.retry == Retry::Never && !passing;
         let comment = error.chain();
