@@ -44,6 +44,8 @@ codes! {
     NoConfig = 108,
     /// An endpoint is neither https nor loopback.
     InsecureEndpoint = 109,
+    /// The seal's configuration (`rclone.conf`) cannot be used.
+    SealConfig = 110,
     /// The client secret is wrong.
     WrongSecret = 201,
     /// The client secret has expired.
@@ -68,6 +70,10 @@ codes! {
     BadCertificate = 211,
     /// The login endpoint answered something unexpected.
     LoginFailed = 212,
+    /// The Hub refuses the token.
+    HubTokenRefused = 213,
+    /// The seal's key is not the one that the destination was sealed with.
+    WrongSealKey = 214,
     /// The user has no OneDrive.
     NoOneDrive = 301,
     /// The site does not exist.
@@ -86,12 +92,26 @@ codes! {
     DriveGone = 308,
     /// The library asks for columns that an upload cannot fill.
     RequiredColumns = 309,
+    /// The repository does not exist, or the token cannot see it.
+    RepositoryNotFound = 310,
+    /// The token may not write to the repository.
+    RepositoryDenied = 311,
+    /// The catalogue is no database that can be read.
+    NotADatabase = 312,
+    /// The catalogue lacks a table or a column.
+    CatalogueShape = 313,
+    /// The catalogue is locked by another program.
+    CatalogueLocked = 314,
+    /// The catalogue cannot be opened or written with these rights.
+    CatalogueDenied = 315,
     /// The service cannot be reached.
     Unreachable = 401,
     /// The service throttled for too long.
     ThrottledTooLong = 402,
     /// The service answered something unexpected.
     UnexpectedAnswer = 403,
+    /// The resolver cannot work.
+    ResolverFailed = 404,
     /// Another process works on this job.
     JobBusy = 501,
     /// The ledger is damaged.
@@ -124,6 +144,12 @@ codes! {
     AuditDiffers = 702,
     /// The work was interrupted and can go on.
     Interrupted = 703,
+    /// A verify found what should not be so.
+    Findings = 704,
+    /// Looking failed, so that nothing is known.
+    CouldNotLook = 705,
+    /// The user's database was changed by another program in between, and was left as it is.
+    CatalogueConflict = 706,
     /// A defect of Landfall.
     Internal = 901,
 }

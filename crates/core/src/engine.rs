@@ -17,6 +17,7 @@ mod place;
 mod plan;
 mod prove;
 mod run;
+mod sealing;
 mod survey;
 
 pub use audit::AuditReport;
@@ -36,6 +37,7 @@ use crate::ledger::{JobHandle, Ledger, Record};
 use crate::row::FileRow;
 use crate::spool::Spool;
 use crate::state::Event;
+use crate::store::Owe;
 use crate::{Chance, Clock};
 
 /// What every step of the engine works with. Cloning it shares all of it.
@@ -69,6 +71,17 @@ impl Engine {
         row: &mut FileRow,
         events: Vec<Event>,
     ) -> Result<(), StoreError> {
+        self.note_owing(job, row, events, None).await
+    }
+
+    /// As [`Engine::note`], with what is owed to the source's owner in the same transaction.
+    pub(crate) async fn note_owing(
+        &self,
+        job: &JobHandle,
+        row: &mut FileRow,
+        events: Vec<Event>,
+        owe: Option<Owe>,
+    ) -> Result<(), StoreError> {
         let mut copy = row.clone();
         let at = self.clock.now();
         let mut records = Vec::with_capacity(events.len());
@@ -77,7 +90,10 @@ impl Engine {
             copy.apply(&event, at).map_err(|e| internal("record", &row.entry.name, &e))?;
             records.push(Record { file: row.id, expect, event, at });
         }
-        self.ledger.record(job, records).await?;
+        match owe {
+            Some(owe) => self.ledger.record_owing(job, records, vec![owe], at).await?,
+            None => self.ledger.record(job, records).await?,
+        }
         self.meter.moved(row, &copy);
         *row = copy;
         Ok(())

@@ -12,8 +12,8 @@ mod types;
 pub use memory::MemoryLedger;
 
 pub use types::{
-    Count, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow,
-    JobHandle, Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    Answer, Count, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow,
+    FoundRow, JobHandle, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
 
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use crate::error::StoreError;
 use crate::memo::Memo;
 use crate::row::FileRow;
+use crate::store::{Owe, Owed};
 use crate::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
 
 /// Keeps what is known. Every call that writes is durable when it returns.
@@ -163,6 +164,47 @@ pub trait Ledger: Memo + Send + Sync {
     /// `Changed` where a row's state is not the one expected or the event is illegal in it: then
     /// nothing of the batch is written. `Rejected` with code `LeaseLost` where the epoch is stale.
     async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError>;
+
+    /// As [`Ledger::record`], and notes in the same transaction what is owed to the sources' owners. With
+    /// no records it only notes what is owed.
+    async fn record_owing(
+        &self,
+        job: &JobHandle,
+        records: Vec<Record>,
+        owes: Vec<Owe>,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// What is owed, ascending after a sequence number.
+    async fn owed(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<Owed>, StoreError>;
+
+    /// Strikes out what was told. Numbers that are not owed are passed over.
+    async fn settle_owed(&self, job: &JobHandle, seqs: Vec<i64>) -> Result<(), StoreError>;
+
+    /// The rows of these keys of one source, whatever their standing, in no order; unknown keys are left out.
+    async fn files_by_key(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<FileRow>, StoreError>;
+
+    // ---- what a verify saw ----------------------------------------------------------------------
+
+    /// Writes looks, each replacing the one before of the same subject.
+    async fn looked(&self, job: &JobHandle, looks: Vec<Looked>) -> Result<(), StoreError>;
+
+    /// Looks by subject (bytewise) after one, as the filter says.
+    async fn looks(
+        &self,
+        job: JobId,
+        filter: &LookFilter,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Looked>, StoreError>;
+
+    /// Forgets all looks that are older than a moment, because a newer pass did not meet their subjects.
+    async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError>;
 
     /// Binds a source folder to the destination's folder that carries it, or unbinds it.
     async fn bind_folder(

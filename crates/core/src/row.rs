@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::digest::Digests;
 use crate::proof::{Evidence, ProofKind, SourceLeg};
+use crate::seal::Sealed;
 use crate::state::{Event, IllegalTransition, Reason, State, Via};
 use crate::store::{Entry, Holding};
 use crate::words::{ByteSize, FileId, FolderId, ItemKey, RelPath, SourceId};
@@ -88,6 +89,8 @@ pub struct FileRow {
     pub ours: Digests,
     /// Number of bytes that passed through us, where it is not the published size.
     pub ours_size: Option<ByteSize>,
+    /// What is kept of the sealing of those bytes; `ours` is then what the ciphertext is.
+    pub sealed: Option<Sealed>,
     /// What the source's evidence said of them.
     pub leg: Option<SourceLeg>,
     /// What the destination says it holds.
@@ -144,6 +147,7 @@ impl FileRow {
             fold: 0,
             ours: Digests::none(),
             ours_size: None,
+            sealed: None,
             leg: None,
             holding: None,
             via: None,
@@ -194,7 +198,8 @@ impl FileRow {
         self.state = self.state.apply(event)?;
         self.changed_at = at;
         match event {
-            Event::Spooled { size, digests, leg } => {
+            Event::Spooled { size, digests, leg, sealed } => {
+                self.sealed = sealed.as_deref().cloned();
                 self.ours = digests.clone();
                 self.ours_size = Some(*size);
                 self.leg = Some(*leg);
@@ -269,10 +274,13 @@ impl FileRow {
         if let Some(holding) = &mut self.holding {
             holding.evidence = proof.expected().clone();
             // What the destination publishes is kept; what reading back showed is ours.
-            holding.evidence.digests.sha256 = None;
+            if proof.kind() == ProofKind::Bytes {
+                holding.evidence.digests.sha256 = None;
+            }
         }
-        if self.ours.is_empty() && proof.kind() == ProofKind::Bytes {
+        if self.ours.is_empty() && proof.expected().digests.sha256.is_some() {
             self.ours = proof.expected().digests.clone();
+            self.ours_size = Some(proof.expected().size);
         }
         match proof.kind() {
             ProofKind::Hash => self.hash_at = Some(proof.at()),
@@ -300,6 +308,7 @@ impl FileRow {
     fn supersede(&mut self, comment: &str) {
         self.ours = Digests::none();
         self.ours_size = None;
+        self.sealed = None;
         self.leg = None;
         self.via = None;
         self.proven = None;

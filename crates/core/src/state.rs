@@ -161,6 +161,8 @@ pub enum Event {
         digests: Digests,
         /// What the source's own evidence says of them.
         leg: crate::proof::SourceLeg,
+        /// What is kept of the sealing, where the bytes were sealed on their way.
+        sealed: Option<Box<crate::seal::Sealed>>,
     },
     /// An object was found at the destination, or our own upload or copy returned one.
     Present {

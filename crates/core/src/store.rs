@@ -11,6 +11,7 @@ pub use listing::{Entry, Listed, ListedFolder, Listing, Page};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::digest::Algo;
 use crate::error::{ErrorKind, Look, StoreError};
@@ -18,7 +19,7 @@ use crate::memo::MemoKey;
 use crate::proof::Evidence;
 use crate::state::Reason;
 use crate::transport::Body;
-use crate::words::{ByteSize, Cursor, ItemKey, RelPath, Revision, Times};
+use crate::words::{ByteSize, Cursor, ItemKey, RelPath, Revision, SourceId, Times};
 
 /// What one kind of step costs: requests on the wire and units of the service's own price list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,65 @@ pub struct SourceCaps {
     pub copy_realm: Option<String>,
     /// What its steps cost.
     pub prices: Prices,
+    /// True where the bytes of its entries must first be gathered ([`Source::gather`]).
+    pub gathers: bool,
+}
+
+/// How much a source is to gather in one stage, so that what waits on disk stays bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// At most this many files.
+    pub files: u64,
+    /// At most about this many bytes.
+    pub bytes: ByteSize,
+    /// What was settled for good earlier is looked at again.
+    pub again: bool,
+}
+
+/// What one stage of gathering amounted to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gathered {
+    /// Files whose bytes are at hand now.
+    pub ready: u64,
+    /// Files settled for good: the place they came from no longer has them.
+    pub settled: u64,
+    /// Files whose try failed and that are tried again by a later run.
+    pub postponed: u64,
+    /// True where there is more to gather.
+    pub more: bool,
+}
+
+/// What the source's owner wants to be told once a file is proven, kept with the proof until it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owe {
+    /// The source that is told.
+    pub source: SourceId,
+    /// What it is about (for a catalogue: the post); everything owed to one subject is told together.
+    pub subject: String,
+    /// The source's own text.
+    pub text: String,
+}
+
+/// Something owed, as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// Ascends within a job.
+    pub seq: i64,
+    /// What is owed to whom.
+    pub owe: Owe,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// What became of telling one thing owed.
+#[derive(Debug)]
+pub enum Told {
+    /// It is written there.
+    Done,
+    /// What stands there is no longer what it was, and nothing was written; in words.
+    Conflict(String),
+    /// Telling failed; it stays owed.
+    Failed(StoreError),
 }
 
 /// A place that files come from.
@@ -104,6 +164,35 @@ pub trait Source: Send + Sync {
         page: Option<Cursor>,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError>;
 
+    /// Brings bytes of listed entries within reach (downloads them), so that the next listing gives them
+    /// as files with their true names and sizes. Killed and repeated it goes on.
+    ///
+    /// # Errors
+    /// What concerns every file; a single file's trouble stands on its entry in the next listing.
+    async fn gather(&self, stage: Gather) -> Result<Gathered, StoreError> {
+        let _ = stage;
+        Ok(Gathered::default())
+    }
+
+    /// True for entries that this run is about, where the source was narrowed by its own words (a user, a
+    /// table).
+    fn takes(&self, entry: &Entry) -> bool {
+        let _ = entry;
+        true
+    }
+
+    /// What the source's owner is owed once this entry is proven to be held so: kept in the transaction
+    /// that records the proof. `None` where nobody waits for word.
+    async fn receipt(&self, entry: &Entry, holding: &Holding) -> Option<Owe> {
+        let _ = (entry, holding);
+        None
+    }
+
+    /// Tells what is owed; one answer each, in order. Repeating what was told before changes nothing.
+    async fn acknowledge(&self, owed: &[Owed]) -> Vec<Told> {
+        owed.iter().map(|_| Told::Done).collect()
+    }
+
     /// Bytes and files that the place itself says it holds, where it says so.
     async fn usage(&self) -> Result<Option<ByteSize>, StoreError>;
 }
@@ -143,6 +232,52 @@ pub struct DestinationCaps {
     pub incremental: bool,
     /// What its steps cost.
     pub prices: Prices,
+    /// The most changes that one [`Destination::publish`] takes; `None` where files are uploaded one by one.
+    pub batch: Option<usize>,
+}
+
+/// The bytes of one file that a batch carries, which may be read more than once.
+#[async_trait]
+pub trait Reread: Send + Sync {
+    /// Opens them from an offset on.
+    async fn open(&self, from: u64) -> Result<Body, StoreError>;
+}
+
+/// One change of a batch.
+pub enum Change {
+    /// A file to be put.
+    Put {
+        /// Where, from the destination's root.
+        path: RelPath,
+        /// Its size and SHA-256.
+        evidence: Evidence,
+        /// Its bytes.
+        bytes: Box<dyn Reread>,
+        /// True where another object that stands there gives way.
+        replace: bool,
+    },
+    /// An object to be moved without bytes: the same content at the new path, the old one taken away.
+    Move {
+        /// What is moved, and what it must hold; anything else is left alone.
+        from: Holding,
+        /// Where to.
+        path: RelPath,
+    },
+    /// An object to be taken away.
+    Delete {
+        /// What, and what it must hold; anything else is left alone.
+        from: Holding,
+    },
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Put { path, evidence, .. } => write!(f, "Put({path:?}, {} bytes)", evidence.size.0),
+            Self::Move { from, path } => write!(f, "Move({}, {path:?})", from.item),
+            Self::Delete { from } => write!(f, "Delete({})", from.item),
+        }
+    }
 }
 
 /// What a destination says it holds at one place.
@@ -315,6 +450,23 @@ pub trait Destination: Send + Sync {
 
     /// Gives up an upload that was begun, so that nothing of it is left at the destination.
     async fn abandon(&self, memo: &MemoKey) -> Result<(), StoreError>;
+
+    /// Carries out many changes as one, where the destination takes batches ([`DestinationCaps::batch`]).
+    ///
+    /// One answer a change, in order: for a file put or moved what the destination *shows* to hold now,
+    /// read anew after the change was made; `None` for a deletion. What the destination already holds at
+    /// that path is not sent again. Where the reply to the decisive request is lost, the store looks
+    /// whether it was carried out before it answers or repeats it.
+    ///
+    /// # Errors
+    /// What concerns the whole batch; nothing is known of its changes then, and looking comes first.
+    async fn publish(
+        &self,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Result<Option<Holding>, StoreError>>, StoreError> {
+        let detail = "this place takes files one by one";
+        Err(StoreError::new(ErrorKind::Unsupported, "publish", format!("{} changes", changes.len()), detail))
+    }
 
     /// Copies within the service; no byte passes through us.
     async fn copy_from(&self, copy: Copy) -> Result<Landed, StoreError>;

@@ -31,6 +31,17 @@ pub struct CrawlReport {
     pub failed: Vec<(String, String)>,
 }
 
+impl CrawlReport {
+    /// Adds what a later crawl of the same run amounted to.
+    pub(super) fn add(&mut self, later: Self) {
+        self.full = later.full && (self.full || self.pages == 0);
+        self.tally += later.tally;
+        self.pages += later.pages;
+        self.placed += later.placed;
+        self.failed = later.failed;
+    }
+}
+
 impl Engine {
     /// Lists every source of the job and places what was listed.
     ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::engine::Filters;
 use crate::ledger::JobHandle;
+use crate::seal::Seal;
 use crate::state::Via;
 use crate::store::{Destination, OnConflict, Source};
 use crate::words::{ByteSize, RelPath, SourceId, TreeId};
@@ -39,6 +40,8 @@ pub struct Job {
     pub slots: Vec<Slot>,
     /// Where it all goes.
     pub destination: Arc<dyn Destination>,
+    /// What stands between, where names and bytes are sealed on their way.
+    pub seal: Option<Arc<dyn Seal>>,
     /// The ledger's record of what the destination holds.
     pub tree: TreeId,
     /// What the user wants.

@@ -6,6 +6,7 @@
 mod failure;
 mod feed;
 mod fetch;
+mod ship;
 mod work;
 
 pub(super) use work::{found_via, same_object};
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::Code;
 use crate::engine::folders::Folders;
@@ -44,6 +45,12 @@ pub(super) struct Mover {
     files: Arc<Semaphore>,
     buffer: Arc<Semaphore>,
     spooled: AtomicU64,
+    /// Where files leave in batches: more is being fetched, batches still go, the spool has no room.
+    feeding: AtomicBool,
+    shipping: AtomicBool,
+    cramped: AtomicBool,
+    room: Notify,
+    wake: Notify,
     taken: AtomicU64,
     again: AtomicBool,
     impatient: AtomicBool,
@@ -80,6 +87,11 @@ impl Mover {
             files: Arc::new(Semaphore::new(job.policy.files_in_flight.max(1))),
             buffer: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
             spooled: AtomicU64::new(spooled.0),
+            feeding: AtomicBool::new(true),
+            shipping: AtomicBool::new(true),
+            cramped: AtomicBool::new(false),
+            room: Notify::new(),
+            wake: Notify::new(),
             taken: AtomicU64::new(0),
             again: AtomicBool::new(false),
             impatient: AtomicBool::new(impatient),

@@ -146,7 +146,7 @@ impl Engine {
         if !matches!(row.state, State::Pending | State::Local) {
             return Ok(());
         }
-        if job.policy.names == NamePolicy::Map {
+        if job.policy.names == NamePolicy::Map && job.seal.is_none() {
             let name = apart(row.dest_name(), row.id);
             let mapped = path.parent().unwrap_or_default().join(&name).unwrap_or_default();
             let place = Placement {
@@ -192,6 +192,7 @@ fn about_names(reason: Reason) -> bool {
             | Reason::NameCollision
             | Reason::TooLarge
             | Reason::FolderIsFile
+            | Reason::NameNotSealable
     )
 }
 
@@ -245,9 +246,16 @@ fn decide(job: &Job, slot: &Slot, row: &FileRow) -> (Placement, Option<Verdict>)
         return (out(Standing::Skipped, Some(Reason::Filtered)), None);
     }
     let folder = row.folder_target.clone().unwrap_or_else(|| slot.prefix.clone());
-    let name = match job.policy.names {
-        NamePolicy::Refuse => row.entry.name.clone(),
-        NamePolicy::Map => map_name(job, &folder, &row.entry.name, false),
+    let name = match (&job.seal, job.policy.names) {
+        (Some(seal), _) => match seal.name(&row.entry.name) {
+            Ok(name) => name,
+            Err(error) => {
+                let place = Placement { target: 0, ..out(Standing::In, None) };
+                return (place, Some(Verdict::Cannot(Reason::NameNotSealable, error.detail)));
+            }
+        },
+        (None, NamePolicy::Refuse) => row.entry.name.clone(),
+        (None, NamePolicy::Map) => map_name(job, &folder, &row.entry.name, false),
     };
     let target = folder.join(&name).unwrap_or_default();
     let verdict = verdict_on(job, &target, row);
@@ -277,5 +285,6 @@ fn verdict_on(job: &Job, target: &RelPath, row: &FileRow) -> Verdict {
 fn rules_text(job: &Job) -> String {
     let slots: Vec<String> =
         job.slots.iter().map(|s| format!("{}:{}:{}", s.label, s.scope, s.prefix)).collect();
-    format!("1 {} {:?} {}", job.policy.filters.fingerprint(), job.policy.names, slots.join("|"))
+    let seal = job.seal.as_ref().map(|s| s.fingerprint()).unwrap_or_default();
+    format!("1 {} {:?} {}{seal}", job.policy.filters.fingerprint(), job.policy.names, slots.join("|"))
 }

@@ -11,15 +11,16 @@ use futures_util::StreamExt as _;
 
 use crate::digest::Hasher;
 use crate::engine::content::judge_source;
+use crate::engine::sealing::beginning;
 use crate::engine::survey::holding;
-use crate::engine::{Engine, Job};
+use crate::engine::{Engine, Job, Slot};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FileFilter;
 use crate::memo::MemoKey;
 use crate::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State, Via};
-use crate::store::{Found, Holding, Listed, OnConflict};
+use crate::store::{Found, Holding, Listed, OnConflict, Opening};
 use crate::transport::Body;
 use crate::words::{ByteSize, FileId, ItemKey, fold};
 
@@ -190,6 +191,9 @@ impl Engine {
             true => SourceLeg::Unpublished,
             false => SourceLeg::Matched,
         });
+        if job.seal.is_some() && row.sealed.is_none() {
+            return self.judge_sealed(job, row, there).await;
+        }
         let ours = row.evidence();
         match Proof::compare(&ours, &there.evidence, leg, ProofKind::Hash, self.clock.now()) {
             Comparison::Proven(proof) => self.proven(job, row, there, proof).await,
@@ -207,6 +211,42 @@ impl Engine {
         }
     }
 
+    /// Judges an object that we have no record of having sealed: its nonce is read, and the source's bytes
+    /// are sealed again with it.
+    async fn judge_sealed(&self, job: &Job, row: &mut FileRow, there: Holding) -> Result<(), StoreError> {
+        let Some(seal) = &job.seal else { return Ok(()) };
+        let expected = seal.sealed_size(row.entry.size);
+        if expected != there.evidence.size {
+            let words = format!("size {} there, {} as sealed", there.evidence.size.0, expected.0);
+            return self.differs(job, row, there, words).await;
+        }
+        let most = usize::try_from(seal.header().0).unwrap_or(usize::MAX);
+        let header = beginning(job.destination.as_ref(), &there.item, most).await?;
+        let Some(nonce) = seal.nonce_of(&header) else {
+            return self.differs(job, row, there, "it is not sealed".to_owned()).await;
+        };
+        let (slot, opening) = self.opening(job, row).await?;
+        let body = match row.entry.size.0 {
+            0 => futures_util::stream::empty().boxed(),
+            _ => slot.source.open(&row.entry, &opening, 0).await?,
+        };
+        let (plain, sealed) = self.seal_again(seal.as_ref(), nonce, body, &row.entry.name).await?;
+        let leg = judge_source(slot.source.as_ref(), &row.entry, &plain).await?;
+        let at = self.clock.now();
+        match Proof::compare(&sealed, &there.evidence, leg, ProofKind::Hash, at) {
+            Comparison::Proven(proof) => self.proven(job, row, there, proof).await,
+            Comparison::Differs(words) => self.differs(job, row, there, words).await,
+            Comparison::Undecided => {
+                let theirs = self.read_back(job, row, &there).await?;
+                match Proof::compare(&sealed, &theirs, leg, ProofKind::Bytes, at) {
+                    Comparison::Proven(proof) => self.proven(job, row, there, proof).await,
+                    Comparison::Differs(words) => self.differs(job, row, there, words).await,
+                    Comparison::Undecided => Ok(()),
+                }
+            }
+        }
+    }
+
     async fn proven(
         &self,
         job: &Job,
@@ -220,8 +260,27 @@ impl Engine {
             events.push(Event::Noted { reason: Reason::Unproven, comment, holding: Some(there) });
         }
         events.push(Event::Proven(proof));
-        self.note(&job.handle, row, events).await?;
+        self.note_proven(job, row, events).await?;
         self.after_proof(job, row).await
+    }
+
+    /// Records events of which the last is a proof, together with what the source's owner is owed for it.
+    pub(super) async fn note_proven(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        events: Vec<Event>,
+    ) -> Result<(), StoreError> {
+        let held = events.iter().rev().find_map(|event| match event {
+            Event::Present { holding, .. } | Event::Noted { holding: Some(holding), .. } => Some(holding),
+            _ => None,
+        });
+        let held = held.or(row.holding.as_ref()).cloned();
+        let owe = match (job.slot(row.source), held) {
+            (Some(slot), Some(held)) => slot.source.receipt(&row.entry, &held).await,
+            _ => None,
+        };
+        self.note_owing(&job.handle, row, events, owe).await
     }
 
     /// Gives back what a proven file no longer needs: the spool file, and what was remembered for it.
@@ -304,20 +363,21 @@ impl Engine {
         }
     }
 
+    /// The key to a row's bytes at its source.
+    async fn opening<'a>(&self, job: &'a Job, row: &FileRow) -> Result<(&'a Slot, Opening), StoreError> {
+        let slot = job.slot(row.source).ok_or_else(|| {
+            let detail = "its source is not part of this run";
+            StoreError::new(ErrorKind::Interrupted, "read", &row.entry.name, detail)
+        })?;
+        match slot.source.prepare(std::slice::from_ref(&row.entry)).await.into_iter().next() {
+            Some(opening) => Ok((slot, opening?)),
+            None => Err(super::internal("prepare", &row.entry.name, &"no answer for an entry")),
+        }
+    }
+
     /// Reads the source's bytes only to know their digests.
     async fn measure(&self, job: &Job, row: &FileRow) -> Result<(Evidence, SourceLeg), StoreError> {
-        let slot = job.slot(row.source).ok_or_else(|| {
-            StoreError::new(
-                ErrorKind::Interrupted,
-                "read",
-                &row.entry.name,
-                "its source is not part of this run",
-            )
-        })?;
-        let opening = match slot.source.prepare(std::slice::from_ref(&row.entry)).await.into_iter().next() {
-            Some(opening) => opening?,
-            None => return Err(super::internal("prepare", &row.entry.name, &"no answer for an entry")),
-        };
+        let (slot, opening) = self.opening(job, row).await?;
         let open = |from| slot.source.open(&row.entry, &opening, from);
         let read = self.hash_body(&row.entry.name, row.entry.size, open).await?;
         let leg = judge_source(slot.source.as_ref(), &row.entry, &read).await?;

@@ -9,11 +9,14 @@ use crate::ledger::{FileFilter, Record, Tally};
 use crate::memo::MemoKey;
 use crate::row::Standing;
 use crate::state::{Event, State};
+use crate::store::{Gather, Gathered, Owed, Told};
 use crate::words::FileId;
 
 /// Times the sources are listed again within one run because files were not what the listing said.
 const ROUNDS: u32 = 3;
 const BATCH: usize = 500;
+/// Files gathered in one stage at most.
+const STAGE_FILES: u64 = 2000;
 
 /// Which parts of a run are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub struct RunOptions {
     pub limit: Option<u64>,
     /// Only files whose path matches.
     pub paths: Filters,
+    /// What was settled for good at the source is looked at again.
+    pub again: bool,
 }
 
 /// What a run amounted to.
@@ -49,6 +54,14 @@ pub struct RunReport {
     pub crawl: CrawlReport,
     /// Totals of the job after the run.
     pub tally: Tally,
+    /// What was gathered beforehand, where the source gathers.
+    pub gathered: Gathered,
+    /// What the source's owner was told.
+    pub told: u64,
+    /// What could not be told because it was changed by somebody else in between, in words.
+    pub conflicts: Vec<String>,
+    /// What stays owed because telling failed, in words.
+    pub untold: Vec<String>,
     /// Folders that could not be carried.
     pub folders_failed: u64,
     /// True where somebody asked to stop.
@@ -59,7 +72,12 @@ impl RunReport {
     /// True where everything that is listed has made landfall, folders included.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.tally.complete() && self.folders_failed == 0 && self.crawl.failed.is_empty() && !self.interrupted
+        self.tally.complete()
+            && self.folders_failed == 0
+            && self.crawl.failed.is_empty()
+            && self.conflicts.is_empty()
+            && self.untold.is_empty()
+            && !self.interrupted
     }
 }
 
@@ -90,10 +108,38 @@ impl Engine {
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
         self.sweep(job).await?;
+        // What a kill left untold is told before anything else, so that the listing sees it.
+        self.acknowledge(job, report).await?;
+        let mut first = true;
+        loop {
+            let more = match options.stage {
+                Stage::All | Stage::Download => self.gather(job, options, report).await?,
+                Stage::Upload | Stage::Retry => false,
+            };
+            self.run_stage(job, options, report, first).await?;
+            self.acknowledge(job, report).await?;
+            if !more || options.limit.is_some() || self.stop.is_cancelled() {
+                return Ok(());
+            }
+            first = false;
+        }
+    }
+
+    /// One stage: what is listed and at hand goes all the way.
+    async fn run_stage(
+        &self,
+        job: &Arc<Job>,
+        options: &RunOptions,
+        report: &mut RunReport,
+        first: bool,
+    ) -> Result<(), StoreError> {
         match options.stage {
             Stage::All | Stage::Download => {
-                report.crawl = self.crawl(job, options.full).await?;
-                self.retry_failed(job, false).await?;
+                let crawl = self.crawl(job, options.full && first).await?;
+                report.crawl.add(crawl);
+                if first {
+                    self.retry_failed(job, false).await?;
+                }
             }
             Stage::Retry => self.retry_failed(job, true).await?,
             Stage::Upload => {}
@@ -102,7 +148,10 @@ impl Engine {
             return self.move_files(job, Mode::Download, options, report).await;
         }
         self.meter.phase(2);
-        self.look_at_destination(job).await?;
+        if first {
+            self.check_seal(job).await?;
+            self.look_at_destination(job).await?;
+        }
         self.bind_folders(job).await?;
         self.take_note_of_present(job).await?;
         self.prove_listed(job, false).await?;
@@ -117,6 +166,63 @@ impl Engine {
             self.prove_listed(job, true).await?;
         }
         Ok(())
+    }
+
+    /// Brings the next lot of bytes within reach, where a source must; true where there is more after it.
+    async fn gather(
+        &self,
+        job: &Job,
+        options: &RunOptions,
+        report: &mut RunReport,
+    ) -> Result<bool, StoreError> {
+        let mut more = false;
+        for slot in job.slots.iter().filter(|slot| slot.source.caps().gathers) {
+            self.go_on(&slot.label)?;
+            self.meter.phase(5);
+            let files = options.limit.unwrap_or(STAGE_FILES).min(STAGE_FILES);
+            let stage = Gather { files, bytes: job.policy.spool_limit, again: options.again };
+            let gathered = slot.source.gather(stage).await?;
+            report.gathered.ready += gathered.ready;
+            report.gathered.settled += gathered.settled;
+            report.gathered.postponed += gathered.postponed;
+            more |= gathered.more;
+        }
+        report.gathered.more = more;
+        Ok(more)
+    }
+
+    /// Tells the sources' owners what they are owed. Repeating it changes nothing; what fails stays owed.
+    pub async fn acknowledge(&self, job: &Job, report: &mut RunReport) -> Result<(), StoreError> {
+        report.conflicts.clear();
+        report.untold.clear();
+        let mut after = 0;
+        loop {
+            let owed = self.ledger.owed(job.handle.id, after, BATCH).await?;
+            let Some(last) = owed.last() else { return Ok(()) };
+            after = last.seq;
+            for slot in &job.slots {
+                let mine: Vec<Owed> = owed.iter().filter(|o| o.owe.source == slot.id).cloned().collect();
+                if mine.is_empty() {
+                    continue;
+                }
+                let answers = slot.source.acknowledge(&mine).await;
+                let mut told = Vec::new();
+                for (owed, answer) in mine.iter().zip(answers) {
+                    match answer {
+                        Told::Done => told.push(owed.seq),
+                        Told::Conflict(words) => {
+                            report.conflicts.push(format!("{}: {words}", owed.owe.subject));
+                        }
+                        Told::Failed(error) if error.code.is_some() => return Err(error),
+                        Told::Failed(error) => {
+                            report.untold.push(format!("{}: {}", owed.owe.subject, error.chain()));
+                        }
+                    }
+                }
+                report.told += told.len() as u64;
+                self.ledger.settle_owed(&job.handle, told).await?;
+            }
+        }
     }
 
     /// Clears away what a kill between a proof and its tidying left: spool files, sessions, hash states.

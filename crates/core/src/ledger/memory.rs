@@ -18,12 +18,13 @@ use jiff::Timestamp;
 use super::Ledger;
 use super::types::{
     CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle,
-    Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::memo::{Memo, MemoKey, MemoValue};
 use crate::row::FileRow;
+use crate::store::{Owe, Owed};
 use crate::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
 use store::Store;
 
@@ -266,6 +267,74 @@ impl Ledger for MemoryLedger {
 
     async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError> {
         self.store().fenced(job)?.record(records, job.epoch)
+    }
+
+    async fn record_owing(
+        &self,
+        job: &JobHandle,
+        records: Vec<Record>,
+        owes: Vec<Owe>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut store = self.store();
+        let job_rows = store.fenced(job)?;
+        job_rows.record(records, job.epoch)?;
+        for owe in owes {
+            job_rows.owed_seq += 1;
+            job_rows.owed.push(Owed { seq: job_rows.owed_seq, owe, at });
+        }
+        Ok(())
+    }
+
+    async fn owed(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        let store = self.store();
+        let owed = store
+            .jobs
+            .get(&job)
+            .map(|j| j.owed.iter().filter(|o| o.seq > after).take(limit).cloned().collect());
+        Ok(owed.unwrap_or_default())
+    }
+
+    async fn settle_owed(&self, job: &JobHandle, seqs: Vec<i64>) -> Result<(), StoreError> {
+        self.store().fenced(job)?.owed.retain(|owed| !seqs.contains(&owed.seq));
+        Ok(())
+    }
+
+    async fn files_by_key(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<FileRow>, StoreError> {
+        let store = self.store();
+        Ok(store.jobs.get(&job).map(|j| j.by_key(source, keys)).unwrap_or_default())
+    }
+
+    async fn looked(&self, job: &JobHandle, looks: Vec<Looked>) -> Result<(), StoreError> {
+        self.store().fenced(job)?.looks.extend(looks.into_iter().map(|look| (look.subject.clone(), look)));
+        Ok(())
+    }
+
+    async fn looks(
+        &self,
+        job: JobId,
+        filter: &LookFilter,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Looked>, StoreError> {
+        let store = self.store();
+        let Some(job) = store.jobs.get(&job) else { return Ok(Vec::new()) };
+        let from = (std::ops::Bound::Excluded(after.to_owned()), std::ops::Bound::Unbounded);
+        let wanted = |look: &&Looked| {
+            (!filter.findings || look.finding.is_some())
+                && filter.section.as_ref().is_none_or(|section| *section == look.section)
+        };
+        Ok(job.looks.range(from).map(|(_, look)| look).filter(wanted).take(limit).cloned().collect())
+    }
+
+    async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
+        self.store().fenced(job)?.looks.retain(|_, look| look.at >= before);
+        Ok(())
     }
 
     async fn bind_folder(

@@ -216,6 +216,76 @@ pub struct Record {
     pub at: Timestamp,
 }
 
+/// What looking for one recorded thing answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Answer {
+    /// It is there.
+    Present,
+    /// It is shown not to be there.
+    Absent,
+    /// Looking failed; nothing may be concluded.
+    Unknown,
+}
+
+impl Answer {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Present, Self::Absent, Self::Unknown];
+
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The number stored in a ledger.
+    #[must_use]
+    pub fn number(self) -> i16 {
+        match self {
+            Self::Present => 0,
+            Self::Absent => 1,
+            Self::Unknown => 2,
+        }
+    }
+
+    /// Reads a stored number.
+    #[must_use]
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.number() == number)
+    }
+}
+
+/// One recorded thing that a verify looked at, and what it found: the newest look replaces the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// What was looked at, unique within the job (for a catalogue: post, position and URL).
+    pub subject: String,
+    /// Whom it belongs to (for a catalogue: the table and post).
+    pub owner: String,
+    /// By what it is counted (for a catalogue: the user).
+    pub section: String,
+    /// What looking answered.
+    pub answer: Answer,
+    /// The kind of finding in one word; `None` where nothing was found.
+    pub finding: Option<String>,
+    /// More of it, as the writer's own JSON.
+    pub detail: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Which looks are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookFilter {
+    /// Only those with a finding.
+    pub findings: bool,
+    /// Only those of this section.
+    pub section: Option<String>,
+}
+
 /// One thing that a destination tree holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundRow {

@@ -99,6 +99,33 @@ reasons! {
     /// The spool has no room or cannot be written.
     SpoolFailed = "spool-failed",
 
+    /// Skipped for now: the media of the post has not been fetched yet.
+    AwaitingMedia = "awaiting-media",
+    /// Skipped: the post was deleted or its author is gone.
+    PostDeleted = "post-deleted",
+    /// Skipped: the post is protected or hidden by age; it is asked for again after some days.
+    PostProtected = "post-protected",
+    /// Skipped: the media is no longer where it was published, in any size.
+    MediaGone = "media-gone",
+    /// Skipped: the recorded URL is not one that may be fetched.
+    MediaRefused = "media-refused",
+    /// Skipped: what the URL gives is no media (a page, a playlist, nothing at all).
+    MediaNotMedia = "media-not-media",
+    /// Skipped: the media is larger than the limit.
+    MediaTooLarge = "media-too-large",
+    /// The recorded local file is not there.
+    LocalFileMissing = "local-file-missing",
+    /// The local file has no bytes.
+    LocalFileEmpty = "local-file-empty",
+    /// The local file is not what it was when it was recorded.
+    LocalFileChanged = "local-file-changed",
+    /// More than one local file could be meant; a person has to say which.
+    LocalFileAmbiguous = "local-file-ambiguous",
+    /// The resolver gave no answer yet.
+    Unresolved = "unresolved",
+    /// The name cannot be sealed so that it comes back as it was.
+    NameNotSealable = "name-not-sealable",
+
     /// Set so by a log file.
     Imported = "imported",
     /// Looking failed; nothing is known.

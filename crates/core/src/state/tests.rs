@@ -29,7 +29,12 @@ fn the_table_of_the_design_holds_for_every_pair() {
     let all = [Pending, Local, Dupe, Success, Ng];
     let table: Vec<(Event, Vec<(State, State)>)> = vec![
         (
-            Event::Spooled { size: ByteSize(6), digests: Digests::none(), leg: SourceLeg::Matched },
+            Event::Spooled {
+                size: ByteSize(6),
+                digests: Digests::none(),
+                leg: SourceLeg::Matched,
+                sealed: None,
+            },
             vec![(Pending, Local)],
         ),
         (

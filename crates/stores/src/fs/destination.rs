@@ -74,6 +74,7 @@ impl FsDestination {
             root: Arc::new(root),
             identity: format!("fs:{}", path.display()),
             caps: DestinationCaps {
+                batch: None,
                 publishes: Vec::new(),
                 digest_first: false,
                 rewrites: Vec::new(),

@@ -95,6 +95,7 @@ impl GraphDestination {
     pub(super) fn new(place: Place, drive: &Drive, memo: Arc<dyn Memo>, settings: Settings) -> Self {
         let rewrites = if drive.is_library() { REWRITTEN } else { &[] };
         let caps = DestinationCaps {
+            batch: None,
             publishes: vec![Algo::QuickXor],
             digest_first: false,
             rewrites: rewrites.iter().map(|&extension| extension.to_owned()).collect(),

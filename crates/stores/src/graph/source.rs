@@ -33,6 +33,7 @@ pub struct GraphSource {
 impl GraphSource {
     pub(super) fn new(place: Place) -> Self {
         let caps = SourceCaps {
+            gathers: false,
             publishes: vec![Algo::QuickXor],
             prepare_batch: batch::MOST,
             incremental: true,

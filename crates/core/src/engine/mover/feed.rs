@@ -14,7 +14,7 @@ use crate::ledger::{FileFilter, Record};
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State, Via};
 use crate::store::Opening;
-use crate::words::FileId;
+use crate::words::{ByteSize, FileId};
 
 /// Rows read from the ledger at a time.
 const SCAN: usize = 200;
@@ -31,6 +31,24 @@ impl Mover {
     /// # Errors
     /// The ledger's own; a file's trouble goes to its row, and what must end the run to `take_fatal`.
     pub(in crate::engine) async fn drive(self: &Arc<Self>) -> Result<(), StoreError> {
+        if !self.batches() || self.mode == Mode::Download {
+            return self.feed_all().await;
+        }
+        let feed = async {
+            let fed = match self.mode {
+                Mode::Upload => Ok(()),
+                Mode::Run | Mode::Download => self.feed_all().await,
+            };
+            self.feeding.store(false, Relaxed);
+            self.wake.notify_one();
+            fed
+        };
+        let (fed, shipped) = tokio::join!(biased; feed, self.ship_all());
+        fed.and(shipped)
+    }
+
+    /// Starts workers for everything that is due, until nothing is.
+    async fn feed_all(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut workers = Workers::new();
         let mut after = FileId(0);
         loop {
@@ -49,7 +67,7 @@ impl Mover {
                     after = FileId(0);
                 }
                 None => {
-                    if !self.wait_for_next().await? {
+                    if !self.wait_for(&self.filter()).await? {
                         break;
                     }
                     after = FileId(0);
@@ -66,8 +84,10 @@ impl Mover {
         self.options.limit.is_some_and(|limit| self.taken.load(Relaxed) >= limit)
     }
 
-    fn filter(&self) -> FileFilter {
+    pub(super) fn filter(&self) -> FileFilter {
         let states = match self.mode {
+            // What is LOCAL leaves with a batch.
+            Mode::Run if self.batches() => vec![State::Pending],
             Mode::Run => vec![State::Pending, State::Local],
             Mode::Download => vec![State::Pending],
             Mode::Upload => vec![State::Local],
@@ -91,7 +111,7 @@ impl Mover {
         }
     }
 
-    fn wants(&self, row: &FileRow) -> bool {
+    pub(super) fn wants(&self, row: &FileRow) -> bool {
         if self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).contains(&row.id) {
             return false;
         }
@@ -99,6 +119,7 @@ impl Mover {
         row.path()
             .and_then(|path| path.below(&slot.scope))
             .is_some_and(|path| self.options.paths.take_path(&path))
+            && slot.source.takes(&row.entry)
     }
 
     async fn feed(self: &Arc<Self>, rows: Vec<FileRow>, workers: &mut Workers) -> Result<(), StoreError> {
@@ -117,6 +138,10 @@ impl Mover {
                 if rows.is_empty() || self.engine.stop.is_cancelled() || self.has_fatal() {
                     return Ok(());
                 }
+                let bytes = rows.iter().map(|row| row.entry.size.0).sum();
+                if self.batches() && self.mode == Mode::Run && !self.room_for(ByteSize(bytes)).await {
+                    return Ok(());
+                }
                 // Keys to bytes are short-lived: none is fetched before a worker is free.
                 while self.files.available_permits() == 0 {
                     self.reap(workers, true).await;
@@ -130,7 +155,7 @@ impl Mover {
 
     async fn start(self: &Arc<Self>, rows: Vec<FileRow>, workers: &mut Workers) -> Result<(), StoreError> {
         let openings = self.prepare(&rows).await;
-        if self.mode != Mode::Download {
+        if self.mode != Mode::Download && !self.batches() {
             self.intend(&rows).await?;
         }
         for (row, opening) in rows.into_iter().zip(openings) {
@@ -167,6 +192,9 @@ impl Mover {
         let spooled = row.state == State::Local
             || self.job.destination.caps().digest_first
             || row.reason == Some(Reason::SourceMismatch);
+        if self.batches() {
+            return Via::Spool;
+        }
         match (self.job.policy.via, row.entry.size.0) {
             (_, 0) if row.state == State::Pending => Via::Stream,
             (Via::Copy, _) if row.state == State::Pending => Via::Copy,
@@ -214,9 +242,9 @@ impl Mover {
         }
     }
 
-    /// Waits for the next row that will be due; `false` where none is soon enough to wait for.
-    async fn wait_for_next(&self) -> Result<bool, StoreError> {
-        let filter = FileFilter { due: None, ..self.filter() };
+    /// Waits for the next row of a filter that will be due; `false` where none is soon enough to wait for.
+    pub(super) async fn wait_for(&self, filter: &FileFilter) -> Result<bool, StoreError> {
+        let filter = FileFilter { due: None, ..filter.clone() };
         let rows = self.engine.ledger.scan(self.job.handle.id, &filter, FileId(0), WAITING).await?;
         let earliest = rows.iter().filter(|row| self.wants(row)).filter_map(|row| row.not_before).min();
         let Some(earliest) = earliest else { return Ok(false) };

@@ -9,13 +9,21 @@ use super::{Mode, Mover};
 use crate::digest::{Digests, Hasher};
 use crate::engine::content::judge_source;
 use crate::engine::prove::session_memo;
+use crate::engine::sealing::Sealer;
 use crate::error::{ErrorKind, StoreError};
 use crate::memo::MemoValue;
 use crate::proof::{Evidence, SourceLeg};
 use crate::row::FileRow;
+use crate::seal::Sealed;
 use crate::state::{Event, Reason, Via};
 use crate::store::{Copy, Landed, Opening};
 use crate::words::ByteSize;
+
+/// What passed into the spool: the plain bytes, and what lies there instead where they were sealed.
+struct Passed {
+    plain: Evidence,
+    sealed: Option<(Evidence, Sealed)>,
+}
 
 impl Mover {
     pub(super) async fn copy(&self, row: &mut FileRow) -> Result<(), StoreError> {
@@ -43,21 +51,24 @@ impl Mover {
     pub(super) async fn fetch(&self, row: &mut FileRow, opening: Option<Opening>) -> Result<(), StoreError> {
         let spool = &self.engine.spool;
         // A finished file that no event names is from before a kill, or from before the source changed.
+        let stale = row.reason == Some(Reason::SourceChanged) || self.job.seal.is_some();
         let passed = match spool.size(row.id).await? {
-            Some(_) if row.reason != Some(Reason::SourceChanged) => None,
-            _ => {
-                if row.reason == Some(Reason::SourceChanged) {
+            Some(_) if !stale => None,
+            there => {
+                if stale && there.is_some() {
                     spool.remove(row.id).await?;
                 }
                 self.fill_spool(row, opening).await?
             }
         };
-        let read = match passed {
-            Some(read) => read,
+        let Passed { plain: read, sealed } = match passed {
+            Some(passed) => passed,
             // Some of it was written by an earlier process: only the disk knows what lies there.
             None => {
                 let size = spool.size(row.id).await?.unwrap_or_default();
-                self.engine.hash_body(&row.entry.name, size, |from| spool.read(row.id, from)).await?
+                let open = |from| spool.read(row.id, from);
+                let plain = self.engine.hash_body(&row.entry.name, size, open).await?;
+                Passed { plain, sealed: None }
             }
         };
         let slot = self.job.slot(row.source).ok_or_else(|| no_source(row))?;
@@ -71,7 +82,11 @@ impl Mover {
                 return Err(error);
             }
         };
-        let event = Event::Spooled { size: read.size, digests: read.digests, leg };
+        let (lies, sealed) = match sealed {
+            Some((lies, sealed)) => (lies, Some(Box::new(sealed))),
+            None => (read, None),
+        };
+        let event = Event::Spooled { size: lies.size, digests: lies.digests, leg, sealed };
         self.engine.note(&self.job.handle, row, vec![event]).await
     }
 
@@ -80,7 +95,7 @@ impl Mover {
         &self,
         row: &FileRow,
         opening: Option<Opening>,
-    ) -> Result<Option<Evidence>, StoreError> {
+    ) -> Result<Option<Passed>, StoreError> {
         let spool = &self.engine.spool;
         let slot = self.job.slot(row.source).ok_or_else(|| no_source(row))?;
         let opening = opening.unwrap_or(Opening { token: String::new(), entry: None });
@@ -94,10 +109,11 @@ impl Mover {
         }
         let begun = spool.partial(row.id).await?.unwrap_or_default();
         // After a power cut the end of a part may be zeros; only a published digest would show it.
-        let trusted = begun.0 <= row.entry.size.0 && !row.entry.digests.is_empty();
+        let trusted = begun.0 <= row.entry.size.0 && !row.entry.digests.is_empty() && self.job.seal.is_none();
         let from = if trusted { begun.0 } else { 0 };
         let mut writer = spool.writer(row.id, from).await?;
         let mut hasher = Hasher::new();
+        let mut sealing = self.job.seal.as_deref().map(Sealer::begin);
         if row.entry.size.0 > 0 {
             let mut body = slot.source.open(&row.entry, &opening, from).await?;
             while let Some(piece) = body.next().await {
@@ -111,12 +127,26 @@ impl Mover {
                 self.engine.meter.bytes(piece.len());
                 for part in piece.chunks(512 << 10) {
                     hasher.update(part);
+                    if let Some(sealing) = &mut sealing {
+                        writer.write(sealing.update(part)).await?;
+                    }
                 }
-                writer.write(piece).await?;
+                if sealing.is_none() {
+                    writer.write(piece).await?;
+                }
             }
         }
+        let plain = Evidence { size: ByteSize(hasher.len()), digests: hasher.digests() };
+        let sealed = match sealing {
+            None => None,
+            Some(sealing) => {
+                let (rest, lies, nonce, key) = sealing.finish();
+                writer.write(rest).await?;
+                Some((lies, Sealed { nonce, key, plain: plain.clone() }))
+            }
+        };
         writer.finish().await?;
-        Ok((from == 0).then(|| Evidence { size: ByteSize(hasher.len()), digests: hasher.digests() }))
+        Ok((from == 0).then_some(Passed { plain, sealed }))
     }
 
     /// Bytes that contradict the source's listing are believed once two whole reads gave the same.

@@ -45,6 +45,11 @@ impl Mover {
         match (self.mode, row.state) {
             (Mode::Run, State::Pending) => match self.way(row) {
                 Via::Copy => self.copy(row).await,
+                Via::Spool if self.batches() => {
+                    self.fetch(row, opening).await?;
+                    self.wake.notify_one();
+                    Ok(())
+                }
                 Via::Spool => {
                     self.fetch(row, opening).await?;
                     self.upload_spooled(row).await
@@ -185,7 +190,7 @@ impl Mover {
         };
         match compared {
             Comparison::Proven(proof) => {
-                engine.note(handle, row, vec![present, Event::Proven(proof)]).await?;
+                engine.note_proven(&self.job, row, vec![present, Event::Proven(proof)]).await?;
                 engine.after_proof(&self.job, row).await
             }
             Comparison::Differs(comment) => {

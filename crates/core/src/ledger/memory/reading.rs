@@ -98,6 +98,11 @@ impl Job {
     }
 
     /// Exact spelling first; where nothing is spelt so, whatever folds alike.
+    pub(super) fn by_key(&self, source: SourceId, keys: &[ItemKey]) -> Vec<FileRow> {
+        let ids = keys.iter().filter_map(|key| self.file_keys.get(&(source, key.clone())));
+        ids.filter_map(|id| self.filled(*id)).collect()
+    }
+
     pub(super) fn find_path(&self, path: &RelPath) -> Vec<FileRow> {
         let Some(parent) = path.parent() else { return Vec::new() };
         let parent_hash = fold_hash(parent.as_str());

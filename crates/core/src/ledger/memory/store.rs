@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::found::Tree;
 use crate::code::Code;
 use crate::error::{ErrorKind, StoreError};
-use crate::ledger::types::{CursorRow, EventRow, FolderRow, JobHandle, RunRow, RunStart, SourceRow};
+use crate::ledger::types::{CursorRow, EventRow, FolderRow, JobHandle, Looked, RunRow, RunStart, SourceRow};
 use crate::memo::MemoValue;
 use crate::row::{FileRow, Standing};
+use crate::store::Owed;
 use crate::words::{
     Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, Times, TreeId, fold_hash,
 };
@@ -40,6 +41,9 @@ pub(super) struct Job {
     pub(super) folders: BTreeMap<FolderId, Folder>,
     pub(super) files: BTreeMap<FileId, FileRow>,
     pub(super) events: Vec<EventRow>,
+    pub(super) owed: Vec<Owed>,
+    pub(super) owed_seq: i64,
+    pub(super) looks: BTreeMap<String, Looked>,
     pub(super) file_keys: BTreeMap<(SourceId, ItemKey), FileId>,
     pub(super) folder_keys: BTreeMap<(SourceId, ItemKey), FolderId>,
     /// Files by folder and fingerprint of their folded name.
@@ -226,6 +230,9 @@ impl Job {
             folders: BTreeMap::new(),
             files: BTreeMap::new(),
             events: Vec::new(),
+            owed: Vec::new(),
+            owed_seq: 0,
+            looks: BTreeMap::new(),
             file_keys: BTreeMap::new(),
             folder_keys: BTreeMap::new(),
             by_name: BTreeSet::new(),
