@@ -15,6 +15,7 @@ use landfall_core::ledger::*;
 use landfall_core::memo::{Memo, MemoKey, MemoValue};
 use landfall_core::row::FileRow;
 use landfall_core::spool::{Spool, SpoolWriter};
+use landfall_core::store::{Owe, Owed};
 use landfall_core::transport::{Body, Request, Response, Transport, TransportError};
 use landfall_core::words::{
     ByteSize, Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId,
@@ -94,6 +95,16 @@ impl Transport for CrashTransport {
             eprintln!("{:?} {what} -> {status}", tokio::time::Instant::now());
         }
         reply
+    }
+
+    async fn send_stream(
+        &self,
+        head: http::Request<()>,
+        length: u64,
+        body: Body,
+    ) -> Result<Response, TransportError> {
+        let what = format!("{} {} streamed {length}", head.method(), head.uri().path());
+        self.fuse.around(&what, self.inner.send_stream(head, length, body)).await
     }
 }
 
@@ -327,6 +338,51 @@ impl Ledger for CrashLedger {
 
     async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError> {
         self.fuse.around("record", self.inner.record(job, records)).await
+    }
+
+    async fn record_owing(
+        &self,
+        job: &JobHandle,
+        records: Vec<Record>,
+        owes: Vec<Owe>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.fuse.around("record_owing", self.inner.record_owing(job, records, owes, at)).await
+    }
+
+    async fn owed(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        self.fuse.around("owed", self.inner.owed(job, after, limit)).await
+    }
+
+    async fn settle_owed(&self, job: &JobHandle, seqs: Vec<i64>) -> Result<(), StoreError> {
+        self.fuse.around("settle_owed", self.inner.settle_owed(job, seqs)).await
+    }
+
+    async fn files_by_key(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<FileRow>, StoreError> {
+        self.fuse.around("files_by_key", self.inner.files_by_key(job, source, keys)).await
+    }
+
+    async fn looked(&self, job: &JobHandle, looks: Vec<Looked>) -> Result<(), StoreError> {
+        self.fuse.around("looked", self.inner.looked(job, looks)).await
+    }
+
+    async fn looks(
+        &self,
+        job: JobId,
+        filter: &LookFilter,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Looked>, StoreError> {
+        self.fuse.around("looks", self.inner.looks(job, filter, after, limit)).await
+    }
+
+    async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
+        self.fuse.around("forget_looks", self.inner.forget_looks(job, before)).await
     }
 
     async fn bind_folder(

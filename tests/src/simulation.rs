@@ -181,7 +181,7 @@ impl World {
     /// One process's run, with crash points on everything it touches.
     pub async fn process(&self, fuse: &Arc<Fuse>, stage: Stage) -> Result<RunReport> {
         let (engine, job) = self.engine(fuse).await?;
-        let options = RunOptions { stage, full: false, limit: None, paths: Filters::default() };
+        let options = RunOptions { stage, paths: Filters::default(), ..RunOptions::default() };
         engine.run(&Arc::new(job), options).await.map_err(|e| anyhow::anyhow!("run: {}", e.chain()))
     }
 
@@ -283,7 +283,14 @@ impl World {
                 prefix: RelPath::lenient(&self.spec.prefix.replace("{user}", name)).unwrap(),
             });
         }
-        Ok(Job { handle, slots, destination: Arc::new(library), tree, policy: self.spec.policy.clone() })
+        Ok(Job {
+            handle,
+            slots,
+            destination: Arc::new(library),
+            seal: None,
+            tree,
+            policy: self.spec.policy.clone(),
+        })
     }
 }
 

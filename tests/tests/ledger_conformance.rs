@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landfall_core::ledger::{Ledger, MemoryLedger};
 use landfall_ledger::Options;
-use landfall_tests::conformance::ledger::{Setup, random, run_all};
+use landfall_tests::conformance::ledger::{Setup, random, run_all, upgrade};
 use landfall_tests::postgres::ScratchPostgres;
 
 #[tokio::test]
@@ -67,5 +67,41 @@ async fn postgres_conforms() {
         random::compare(Arc::clone(&setup.ledger), "postgres", seed, 120).await;
     }
     drop(setup);
+    server.stop().await.unwrap();
+}
+
+/// Two programs come at once upon a ledger of version 1; one of them upgrades it, and work goes on.
+async fn is_upgraded(url: &str) {
+    assert_eq!(upgrade::version(url).await, 1);
+    let (first, second) =
+        tokio::join!(landfall_ledger::open(url, options()), landfall_ledger::open(url, options()));
+    let (ledger, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(upgrade::version(url).await, 2);
+    upgrade::is_as_it_was(ledger.as_ref()).await;
+    upgrade::goes_on(&ledger).await;
+    upgrade::went_on(second.as_ref()).await;
+    drop((ledger, second));
+    let ledger = landfall_ledger::open(url, options()).await.unwrap();
+    assert_eq!(upgrade::version(url).await, 2);
+    upgrade::went_on(ledger.as_ref()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sqlite_ledger_of_version_1_is_upgraded() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    upgrade::leave(&format!("sqlite:{}?mode=rwc", file.display()), upgrade::SQLITE, "SELECT 1").await;
+    is_upgraded(&format!("sqlite:{}", file.display())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_ledger_of_version_1_is_upgraded() {
+    let server = ScratchPostgres::start().await.unwrap();
+    upgrade::execute(server.url(), "DROP DATABASE IF EXISTS landfall_version_1").await;
+    upgrade::execute(server.url(), "CREATE DATABASE landfall_version_1").await;
+    let (host, _) = server.url().rsplit_once('/').unwrap();
+    let url = format!("{host}/landfall_version_1");
+    upgrade::leave(&url, upgrade::POSTGRES, upgrade::COUNTERS).await;
+    is_upgraded(&url).await;
     server.stop().await.unwrap();
 }

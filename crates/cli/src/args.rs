@@ -2,6 +2,12 @@
 //!
 //! Owns words and defaults only. Values that depend on the configuration are looked at elsewhere.
 
+mod archive;
+
+pub(crate) use archive::{
+    Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
+};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +79,15 @@ pub(crate) enum Command {
     Upload(Move),
     /// Try again what is NG; prove again what is DUPE.
     Retry(Move),
+    /// Look at every recorded backup of a catalogue: present, absent or unknown.
+    Verify(Verify),
+    /// List the posts of a catalogue that were never backed up.
+    Backlog(Backlog),
+    /// Mend what a verify found, each file by the cheapest proven way.
+    Repair(Repair),
+    /// Seal and open single files and names by hand, as rclone crypt does; --config is rclone.conf here.
+    #[command(subcommand)]
+    Seal(Seal),
     /// Show where a job stands.
     Status(JobName),
     /// Work with upload_log.csv.
@@ -124,19 +139,14 @@ pub(crate) struct Selection {
 /// Arguments of `run`, `download`, `upload` and `retry`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Move {
-    /// The job's name in the configuration.
-    pub(crate) job: String,
     #[command(flatten)]
-    pub(crate) selection: Selection,
-    /// The way of the bytes, in place of the configuration's.
-    #[arg(long, env = "LANDFALL_VIA", value_enum)]
-    pub(crate) via: Option<Way>,
-    /// List the sources in full, not only what changed.
-    #[arg(long, env = "LANDFALL_FULL", value_parser = FalseyValueParser::new())]
-    pub(crate) full: bool,
+    pub(crate) plan: Plan,
     /// Back an edited upload_log.csv up and do not apply it.
     #[arg(long, env = "LANDFALL_IGNORE_LOG", value_parser = FalseyValueParser::new())]
     pub(crate) ignore_log: bool,
+    /// Look again at what is settled for good (deleted posts, protected accounts, dead media).
+    #[arg(long, env = "LANDFALL_RETRY_GONE", value_parser = FalseyValueParser::new())]
+    pub(crate) retry_gone: bool,
     /// Only say what would be done.
     #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
@@ -160,6 +170,8 @@ pub(crate) struct Plan {
     pub(crate) job: String,
     #[command(flatten)]
     pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) posts: Posts,
     /// The way of the bytes, in place of the configuration's.
     #[arg(long, env = "LANDFALL_VIA", value_enum)]
     pub(crate) via: Option<Way>,
@@ -243,9 +255,9 @@ pub(crate) struct Sim {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, env = "LANDFALL_SIM_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Which tree: voices, flat, leavers, office, hostile, big.
+    /// Which tree: voices, flat, leavers, office, hostile, big; or archive: posts, a Hub and their media.
     #[arg(long, env = "LANDFALL_SIM_SCENARIO", default_value = "voices")]
-    pub(crate) scenario: landfall_sim::Scenario,
+    pub(crate) scenario: World,
     /// How many files lie at the source.
     #[arg(long, env = "LANDFALL_SIM_FILES", default_value_t = 2000)]
     pub(crate) files: u64,
@@ -275,15 +287,50 @@ pub(crate) struct Sim {
     pub(crate) force: bool,
 }
 
+/// What a simulator serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum World {
+    /// Microsoft Graph with a tree of files.
+    Graph(landfall_sim::Scenario),
+    /// A catalogue of posts, the Hub and the origin of their media.
+    Archive,
+}
+
+impl std::str::FromStr for World {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "archive" {
+            return Ok(Self::Archive);
+        }
+        text.parse()
+            .map(Self::Graph)
+            .map_err(|unknown: landfall_sim::UnknownName| format!("{unknown}, archive"))
+    }
+}
+
+/// Which story is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Story {
+    /// A OneDrive moved to a SharePoint library.
+    #[default]
+    Voices,
+    /// A damaged archive of posts verified, repaired and backed up.
+    Archive,
+}
+
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
+    /// Which story.
+    #[arg(value_enum, default_value = "voices")]
+    pub(crate) story: Story,
     /// The folder to work in; else a new one in the machine's temporary folder.
     #[arg(long, env = "LANDFALL_DEMO_DIR", value_name = "FOLDER")]
     pub(crate) dir: Option<PathBuf>,
-    /// How many files.
-    #[arg(long, env = "LANDFALL_DEMO_FILES", default_value_t = 500)]
-    pub(crate) files: u64,
+    /// How many files; 500 if not given, for the archive about as many as 300 posts have.
+    #[arg(long, env = "LANDFALL_DEMO_FILES")]
+    pub(crate) files: Option<u64>,
     /// The source of every chance.
     #[arg(long, env = "LANDFALL_DEMO_SEED", default_value_t = 1)]
     pub(crate) seed: u64,
@@ -308,6 +355,11 @@ mod tests {
             &["landfall", "sim", "--quota", "small-tenant", "--quota-window", "6s"][..],
             &["landfall", "run", "voices", "-n", "--path", "*.wav", "--json"],
             &["landfall", "log", "import", "voices", "a.csv", "index.json"],
+            &["landfall", "verify", "tweets", "--delay", "0.2", "--file-type", "videos", "--user", "花子"],
+            &["landfall", "repair", "tweets", "-n", "--pattern", "1b", "--limit", "4"],
+            &["landfall", "seal", "name", "--config", "rclone.conf", "--remote", "secret", "-1.jpg"],
+            &["landfall", "sim", "--scenario", "archive"],
+            &["landfall", "demo", "archive"],
         ] {
             super::Cli::try_parse_from(words).unwrap();
         }

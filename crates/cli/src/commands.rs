@@ -1,5 +1,6 @@
 //! The commands, one file each; here they are told apart.
 
+mod backlog;
 mod completions;
 mod crawl;
 mod demo;
@@ -8,9 +9,12 @@ mod init;
 mod log;
 mod moving;
 mod plan;
+mod repair;
 mod report;
+mod seal;
 mod sim;
 mod status;
+mod verify;
 
 use landfall_core::engine::Stage;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +55,10 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Download(args) => moving::moving(context, &args, Stage::Download, "download").await,
         Command::Upload(args) => moving::moving(context, &args, Stage::Upload, "upload").await,
         Command::Retry(args) => moving::moving(context, &args, Stage::Retry, "retry").await,
+        Command::Verify(args) => verify::verify(context, &args).await,
+        Command::Backlog(args) => backlog::backlog(context, &args).await,
+        Command::Repair(args) => repair::repair(context, &args).await,
+        Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
         Command::Log(args) => log::log(context, args).await,
         Command::Sim(args) => sim::sim(context, &args).await,

@@ -3,15 +3,17 @@
 //! Unknown keys are refused with line and caret, by serde for keys and by [`mistake`] for values. Owns
 //! the shape of the file and its defaults; resolves nothing over a network and reads no secret.
 
+mod archive;
 mod job;
 mod mistake;
 mod parts;
 mod users;
 mod values;
 
+pub(crate) use archive::{CataloguePlace, Database, DatasetPlace, ResolverSpec, SealSpec};
 pub(crate) use job::{DestinationPlace, JobConfig, SourcePlace, SourceSpec};
 pub(crate) use users::read as read_users;
-pub(crate) use values::duration;
+pub(crate) use values::{duration, moment, pause};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ struct Document {
     log: LogPart,
     #[serde(default)]
     quota: QuotaPart,
+    #[serde(default)]
+    network: NetworkPart,
     #[serde(default)]
     credentials: BTreeMap<String, CredentialPart>,
     #[serde(default)]
@@ -100,6 +104,18 @@ pub(crate) struct QuotaPart {
     pub(crate) parallel: Option<usize>,
 }
 
+/// `[network]`: how media are fetched.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NetworkPart {
+    /// Hosts that lead to this machine instead: for tests, loopback or refused.
+    #[serde(default, rename = "override")]
+    pub(crate) overrides: BTreeMap<String, Spanned<String>>,
+    /// The proxy that media go through; none is used unless it is named here.
+    #[serde(default)]
+    pub(crate) proxy: Option<String>,
+}
+
 /// `[credentials.NAME]`: names of variables, never values.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +157,8 @@ pub(crate) struct Config {
     pub(crate) log: LogPart,
     /// What the tenant allows.
     pub(crate) quota: QuotaPart,
+    /// How media are fetched.
+    pub(crate) network: NetworkPart,
     /// Named credentials.
     pub(crate) credentials: BTreeMap<String, CredentialPart>,
     source: mistake::Source,
@@ -182,6 +200,7 @@ impl Config {
             ledger: document.ledger,
             log: document.log,
             quota: document.quota,
+            network: document.network,
             credentials: document.credentials,
             source: mistake::Source { path: path.to_owned(), text },
             jobs: document.jobs,

@@ -135,6 +135,46 @@ fn one_line(text: &str) -> Option<SecretString> {
     (!line.is_empty()).then(|| SecretString::from(line.to_owned()))
 }
 
+/// A secret that only the environment may give.
+///
+/// # Errors
+/// Code `MissingVariable` where it is not set.
+pub(crate) fn required_secret(name: &str, environment: &Environment) -> Result<SecretString, CommandError> {
+    required(name, environment).map(SecretString::from)
+}
+
+/// The root of the Hub: `HF_ENDPOINT`, or the public one.
+///
+/// # Errors
+/// Code `InsecureEndpoint` where it is neither https nor on this machine.
+pub(crate) fn hub_endpoint(environment: &Environment) -> Result<String, CommandError> {
+    let endpoint =
+        environment.get("HF_ENDPOINT").unwrap_or(landfall_stores::hub::ENDPOINT).trim_end_matches('/');
+    // The same rule as for every other endpoint.
+    Endpoints::replaced(Cloud::Global, None, Some(endpoint))?;
+    Ok(endpoint.to_owned())
+}
+
+/// The token of the Hub, looked for where its own library looks: `HF_TOKEN`, the file of `HF_TOKEN_PATH`,
+/// `token` in `HF_HOME`, in `huggingface` below the cache folder.
+///
+/// # Errors
+/// Code `MissingVariable` where a file that is named cannot be read.
+// Source: huggingface_hub 2.4.0, constants and environment variables, read 2026-11.
+pub(crate) fn hub_token(environment: &Environment) -> Result<Option<SecretString>, CommandError> {
+    if let Some(token) = environment.get("HF_TOKEN").map(str::trim).filter(|token| !token.is_empty()) {
+        return Ok(Some(SecretString::from(token.to_owned())));
+    }
+    if let Some(path) = environment.get("HF_TOKEN_PATH") {
+        return from_file(std::path::Path::new(path)).map(Some);
+    }
+    let folder = |name: &str| environment.get(name).map(std::path::PathBuf::from);
+    let home = folder("HOME").or_else(|| folder("USERPROFILE")).map(|home| home.join(".cache"));
+    let cache = folder("XDG_CACHE_HOME").or(home).map(|cache| cache.join("huggingface"));
+    let Some(path) = folder("HF_HOME").or(cache).map(|home| home.join("token")) else { return Ok(None) };
+    if path.exists() { from_file(&path).map(Some) } else { Ok(None) }
+}
+
 /// The key of the ledger's secrets, where the environment has one: 64 hexadecimal digits.
 ///
 /// # Errors

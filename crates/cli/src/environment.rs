@@ -66,6 +66,15 @@ impl Environment {
         map.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
+    /// All variables that are set, the process's before the file's: for a command that gets some of them.
+    pub(crate) fn all(&self) -> Vec<(String, String)> {
+        let mut all = self.file.clone();
+        all.extend(
+            self.process.iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n.clone(), v.clone())),
+        );
+        all.into_iter().collect()
+    }
+
     /// The language of texts: what was asked for, else what the machine is set to.
     pub(crate) fn language(&self, asked: Option<Lang>) -> &'static str {
         let japanese = match asked {

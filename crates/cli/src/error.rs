@@ -56,8 +56,10 @@ impl Exit {
             | Code::DestinationIsFile
             | Code::RequiredColumns => Self::Usage,
             Code::DestinationFull | Code::DestinationLocked | Code::DriveGone => Self::Destination,
-            Code::Incomplete => Self::Incomplete,
-            Code::AuditDiffers => Self::Findings,
+            Code::RepositoryDenied => Self::Credentials,
+            Code::Incomplete | Code::CatalogueConflict => Self::Incomplete,
+            Code::CouldNotLook => Self::Unknown,
+            Code::AuditDiffers | Code::Findings => Self::Findings,
             Code::Interrupted => Self::Interrupted,
             Code::Internal => Self::Storage,
             other => match other.number() / 100 {

@@ -7,7 +7,7 @@ mod progress;
 mod summary;
 mod table;
 
-pub(crate) use progress::{Gauge, show as show_progress};
+pub(crate) use progress::{Gauge, show as show_progress, show_working};
 pub(crate) use summary::{
     RunSummary, SourceSummary, departures, proofs, renamed_after_landing, skipped, states, table, ways,
 };

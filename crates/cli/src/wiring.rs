@@ -3,28 +3,35 @@
 //! Resolves sources and destination over the network, opens ledger and spool, takes the lease. Owns the
 //! order in which that happens and the checks that need both sides; moves nothing.
 
+mod archives;
 mod graphs;
 mod places;
 mod quota;
+mod seals;
+mod shelves;
 mod unresolved;
 
+pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver};
 pub(crate) use graphs::Graphs;
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
+pub(crate) use seals::{of as seal_error, remote as seal_remote, seal};
 pub(crate) use unresolved::unresolved;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use landfall_archive::Archive;
 use landfall_core::engine::{Engine, Job, Slot};
 use landfall_core::ledger::{JobHandle, Ledger};
 use landfall_core::spool::DiskSpool;
-use landfall_core::store::Source;
+use landfall_core::state::Via;
+use landfall_core::store::{Destination, Source};
 use landfall_core::{Code, RelPath, StoreError, SystemClock};
 use landfall_ledger::export::csv::UploadLog;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Global;
+use crate::args::{Global, Posts};
 use crate::config::{Config, JobConfig, SourceSpec};
 use crate::environment::Environment;
 use crate::error::CommandError;
@@ -100,6 +107,17 @@ pub(crate) struct FailedSource {
     pub(crate) error: CommandError,
 }
 
+/// How a session is to be opened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// The way of the bytes, in place of the configuration's.
+    pub(crate) via: Option<Via>,
+    /// Which posts this call is about.
+    pub(crate) posts: Posts,
+    /// This call writes to the destination.
+    pub(crate) writes: bool,
+}
+
 /// A job with everything open, the lease held.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -111,6 +129,8 @@ pub(crate) struct Session {
     pub(crate) failed: Vec<FailedSource>,
     /// The connections, for their counters.
     pub(crate) graphs: Graphs,
+    /// The archive's places, where the job is one.
+    pub(crate) archive: Option<OpenArchive>,
     /// The log.
     pub(crate) log: UploadLog,
     /// The folder of `index.json` and `upload_log.csv`.
@@ -119,32 +139,58 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens everything. Costs a few requests and one lease.
-    pub(crate) async fn open(
-        context: &mut Context,
-        name: &str,
-        via: Option<landfall_core::state::Via>,
-    ) -> Result<Self, CommandError> {
+    pub(crate) async fn open(context: &mut Context, name: &str, asked: Asked) -> Result<Self, CommandError> {
         let config = context.load()?;
         let mut wanted = config.job(name)?;
-        if let Some(via) = via {
+        let narrowing = narrowing(&asked.posts)?;
+        if catalogue_of(&wanted).is_none() && !asked.posts.is_empty() {
+            let detail =
+                format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
+            return Err(CommandError::new(Code::BadArgument, detail));
+        }
+        if let Some(via) = asked.via.filter(|_| wanted.seal.is_none()) {
             wanted.policy.via = via;
         }
         let ledger = context.ledger(&config).await?;
         let mut graphs = Graphs::new(context, &config, &ledger)?;
         let state = config.state_folder(name);
         make_state_folder(&state)?;
-        let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
-        let (sources, mut failed) = places::sources(&wanted, &config, &mut graphs).await?;
-        let before = ledger.find_job(name).await?;
-        places::check(&wanted, &sources, destination.as_ref(), before.is_some()).await?;
-        let known = match &before {
-            Some(handle) => ledger.sources(handle.id).await?,
-            None => Vec::new(),
+        let wish = archives::Wish {
+            context,
+            config: &config,
+            job: &wanted,
+            ledger: &ledger,
+            narrowing,
+            writes: asked.writes,
         };
-        let sources = places::with_their_folders(&wanted, sources, &known, &mut failed).await?;
+        let (archive, destination, sources, mut failed) = match archives::open(wish, &mut graphs).await? {
+            Some((archive, sources)) => {
+                let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
+                (Some(archive), destination, sources, Vec::new())
+            }
+            None => {
+                let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
+                let (sources, failed) = places::sources(&wanted, &config, &mut graphs).await?;
+                (None, destination, sources, failed)
+            }
+        };
+        let before = ledger.find_job(name).await?;
+        let sources = if archive.is_some() {
+            sources
+        } else {
+            places::check(&wanted, &sources, destination.as_ref(), before.is_some()).await?;
+            let known = match &before {
+                Some(handle) => ledger.sources(handle.id).await?,
+                None => Vec::new(),
+            };
+            places::with_their_folders(&wanted, sources, &known, &mut failed).await?
+        };
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
         let slots = slots(&wanted, sources, ledger.as_ref(), &handle).await?;
+        if let (Some(archive), Some(slot)) = (&archive, slots.first()) {
+            archive.source.bind(handle.id, slot.id);
+        }
         unresolved::keep(ledger.as_ref(), handle.id, &failed).await?;
         let tree = ledger.open_tree(&destination.identity()).await?;
         let spool = DiskSpool::open(&wanted.spool).await?;
@@ -156,9 +202,21 @@ impl Session {
             meter: Arc::default(),
             stop: context.stop.clone(),
         };
-        let job = Arc::new(Job { handle, slots, destination, tree, policy: wanted.policy });
+        let seal = archive.as_ref().map(|archive| Arc::clone(&archive.seal));
+        let job = Arc::new(Job { handle, slots, destination, seal, tree, policy: wanted.policy });
         let log = upload_log(&config, name)?;
-        Ok(Self { engine, job, failed, graphs, log, state })
+        Ok(Self { engine, job, failed, graphs, archive, log, state })
+    }
+
+    /// The archive's half of the work.
+    ///
+    /// # Errors
+    /// Code `BadArgument` where the job is no archive.
+    pub(crate) fn archive(&self) -> Result<Archive, CommandError> {
+        match &self.archive {
+            Some(open) => Ok(open.archive(&self.engine, &self.job)),
+            None => Err(no_archive(&self.job.handle.name)),
+        }
     }
 
     /// Gives the lease back.
@@ -209,6 +267,12 @@ async fn slots(
     }
     tracing::debug!(job = %wanted.name, sources = slots.len(), "job opened");
     Ok(slots)
+}
+
+/// The error of an archive's command for a job that is none.
+pub(crate) fn no_archive(job: &str) -> CommandError {
+    let detail = format!("the source of {job} is no catalogue of posts");
+    CommandError::new(Code::BadArgument, detail)
 }
 
 /// The job's log in its state folder.

@@ -96,14 +96,10 @@ codes! {
     RepositoryNotFound = 310,
     /// The token may not write to the repository.
     RepositoryDenied = 311,
-    /// The catalogue is no database that can be read.
-    NotADatabase = 312,
     /// The catalogue lacks a table or a column.
     CatalogueShape = 313,
-    /// The catalogue is locked by another program.
-    CatalogueLocked = 314,
-    /// The catalogue cannot be opened or written with these rights.
-    CatalogueDenied = 315,
+    /// The catalogue's database cannot be opened or used.
+    CatalogueUnusable = 321,
     /// The service cannot be reached.
     Unreachable = 401,
     /// The service throttled for too long.
@@ -112,6 +108,8 @@ codes! {
     UnexpectedAnswer = 403,
     /// The resolver cannot work.
     ResolverFailed = 404,
+    /// Another program has the catalogue's database locked.
+    CatalogueBusy = 421,
     /// Another process works on this job.
     JobBusy = 501,
     /// The ledger is damaged.

@@ -36,7 +36,7 @@ use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{JobHandle, Ledger, Record};
 use crate::row::FileRow;
 use crate::spool::Spool;
-use crate::state::Event;
+use crate::state::{Event, State};
 use crate::store::Owe;
 use crate::{Chance, Clock};
 
@@ -99,8 +99,35 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes back what a row was proven to be, because a later look found otherwise, and lets it go again.
+    /// A row that is not SUCCESS, or whose tries failed, is only let go again.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub async fn lapse(
+        &self,
+        job: &Job,
+        mut row: FileRow,
+        reason: crate::state::Reason,
+        comment: &str,
+    ) -> Result<(), StoreError> {
+        let comment = comment.to_owned();
+        let events = match row.state {
+            State::Success => {
+                vec![Event::Lapsed { reason, comment: comment.clone() }, Event::Retried { comment }]
+            }
+            State::Ng => vec![Event::Retried { comment }],
+            State::Dupe => vec![Event::Vanished { comment }],
+            State::Pending | State::Local => return Ok(()),
+        };
+        self.note(&job.handle, &mut row, events).await
+    }
+
     /// An error where somebody asked to stop.
-    pub(crate) fn go_on(&self, subject: &str) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// `Stopped`.
+    pub fn go_on(&self, subject: &str) -> Result<(), StoreError> {
         if self.stop.is_cancelled() {
             return Err(StoreError::new(ErrorKind::Stopped, "work on", subject, "stopped on request"));
         }

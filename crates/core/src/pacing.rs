@@ -63,6 +63,17 @@ pub struct QuotaConfig {
     pub window: Duration,
 }
 
+/// What a service says of one of its quotas, as in the `RateLimit` headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Units a window, margin already taken off; 0 where the service does not say.
+    pub units: u64,
+    /// Units that others and we have spent of the present window, the margin not counted.
+    pub spent: u64,
+    /// The present window ends after this.
+    pub resets: Duration,
+}
+
 /// How a lane begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneConfig {

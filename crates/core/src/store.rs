@@ -77,6 +77,8 @@ pub struct Gather {
     pub bytes: ByteSize,
     /// What was settled for good earlier is looked at again.
     pub again: bool,
+    /// Only what somebody asked for by name; the rest waits for another run.
+    pub wanted_only: bool,
 }
 
 /// What one stage of gathering amounted to.
@@ -182,7 +184,7 @@ pub trait Source: Send + Sync {
     }
 
     /// What the source's owner is owed once this entry is proven to be held so: kept in the transaction
-    /// that records the proof. `None` where nobody waits for word.
+    /// that records the proof. `None` where nobody waits for word. The engine fills in the source.
     async fn receipt(&self, entry: &Entry, holding: &Holding) -> Option<Owe> {
         let _ = (entry, holding);
         None

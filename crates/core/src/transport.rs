@@ -6,8 +6,8 @@
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::Stream;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
 
 /// A body that arrives in pieces; an error in it means that the connection broke.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
@@ -57,4 +57,23 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// When the connection fails or stalls; an HTTP error status is a response, not an error.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
+
+    /// Sends a request whose body comes piece by piece, `length` bytes in all, and waits for the response's
+    /// head. Where a transport has no way to stream, the body is gathered first.
+    ///
+    /// # Errors
+    /// As [`Transport::send`]; also where the body itself breaks off, so that the service never takes half of it
+    /// for the whole.
+    async fn send_stream(
+        &self,
+        head: http::Request<()>,
+        length: u64,
+        mut body: Body,
+    ) -> Result<Response, TransportError> {
+        let mut whole = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0).min(1 << 20));
+        while let Some(piece) = body.next().await {
+            whole.extend_from_slice(&piece?);
+        }
+        self.send(head.map(|()| whole.freeze())).await
+    }
 }

@@ -12,6 +12,7 @@ use landfall_core::ledger::intake::{Applied, ROOT};
 use landfall_core::ledger::{CursorRow, EventRow, FolderRow, FoundRow};
 use landfall_core::proof::{Evidence, ProofKind, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
+use landfall_core::seal::Sealed;
 use landfall_core::state::{Reason, State, Via};
 use landfall_core::store::{Entry, Holding};
 use landfall_core::words::{
@@ -32,7 +33,8 @@ macro_rules! file_columns {
          f.digests, f.standing, f.skip, f.state, f.reason, f.comment, f.attempts, f.last, \
          f.not_before, f.intended, f.dest_name, f.target, f.fold, f.name_fold, f.ours, f.ours_size, \
          f.leg, f.item, f.item_revision, f.item_size, f.item_digests, f.via, f.proven, \
-         f.unchanged_at, f.hash_at, f.bytes_at, f.changed_at, f.seen, d.path, d.target, d.dest_item"
+         f.unchanged_at, f.hash_at, f.bytes_at, f.changed_at, f.seen, f.sealed, d.path, d.target, \
+         d.dest_item"
     };
 }
 pub(crate) use file_columns;
@@ -60,7 +62,7 @@ INSERT INTO file (
     id, source, folder, standing, skip, state, reason, proven, leg, via, attempts, last,
     intended, size, seen, name_fold, fold, target, not_before, changed_at, unchanged_at,
     hash_at, bytes_at, created, modified, ours_size, key, name, revision, dest_name, comment,
-    digests, ours, item, item_revision, item_size, item_digests
+    digests, ours, item, item_revision, item_size, item_digests, sealed
 )
 SELECT
     CAST(e.value ->> 0 AS BIGINT), CAST(e.value ->> 1 AS BIGINT), CAST(e.value ->> 2 AS BIGINT),
@@ -77,7 +79,8 @@ SELECT
     CAST(e.value ->> 23 AS BIGINT), CAST(e.value ->> 24 AS BIGINT),
     CAST(e.value ->> 25 AS BIGINT), e.value ->> 26, e.value ->> 27, e.value ->> 28,
     e.value ->> 29, e.value ->> 30, unhex(e.value ->> 31), unhex(e.value ->> 32),
-    e.value ->> 33, e.value ->> 34, CAST(e.value ->> 35 AS BIGINT), unhex(e.value ->> 36)
+    e.value ->> 33, e.value ->> 34, CAST(e.value ->> 35 AS BIGINT), unhex(e.value ->> 36),
+    e.value ->> 37
 FROM json_each($1) AS e WHERE TRUE
 ON CONFLICT (id) DO UPDATE SET
     folder = excluded.folder, standing = excluded.standing, skip = excluded.skip,
@@ -91,7 +94,7 @@ ON CONFLICT (id) DO UPDATE SET
     ours_size = excluded.ours_size, name = excluded.name, revision = excluded.revision,
     dest_name = excluded.dest_name, comment = excluded.comment, digests = excluded.digests,
     ours = excluded.ours, item = excluded.item, item_revision = excluded.item_revision,
-    item_size = excluded.item_size, item_digests = excluded.item_digests";
+    item_size = excluded.item_size, item_digests = excluded.item_digests, sealed = excluded.sealed";
 
 /// Writes the rows of files that are new, a third of the work of [`PUT_FILES`]; `$1` is made of [`new_file_json`].
 pub(crate) const ENROL_FILES: &str = "
@@ -115,7 +118,7 @@ UPDATE file SET
     not_before = x.not_before, changed_at = x.changed_at, unchanged_at = x.unchanged_at,
     hash_at = x.hash_at, bytes_at = x.bytes_at, ours_size = x.ours_size, comment = x.comment,
     ours = x.ours, item = x.item, item_revision = x.item_revision, item_size = x.item_size,
-    item_digests = x.item_digests
+    item_digests = x.item_digests, sealed = x.sealed
 FROM (SELECT
     CAST(e.value ->> 0 AS BIGINT) AS id, CAST(e.value ->> 3 AS SMALLINT) AS standing,
     CAST(e.value ->> 5 AS SMALLINT) AS state, CAST(e.value ->> 6 AS SMALLINT) AS reason,
@@ -127,7 +130,7 @@ FROM (SELECT
     CAST(e.value ->> 22 AS BIGINT) AS bytes_at, CAST(e.value ->> 25 AS BIGINT) AS ours_size,
     e.value ->> 30 AS comment, unhex(e.value ->> 32) AS ours, e.value ->> 33 AS item,
     e.value ->> 34 AS item_revision, CAST(e.value ->> 35 AS BIGINT) AS item_size,
-    unhex(e.value ->> 36) AS item_digests
+    unhex(e.value ->> 36) AS item_digests, e.value ->> 37 AS sealed
 FROM json_each($1) AS e) AS x WHERE file.id = x.id";
 
 /// Writes folder rows as the listing knows them; `$1` is made of [`folder_json`].
@@ -256,6 +259,7 @@ pub(crate) fn file_json(row: &FileRow, words: &Words) -> Value {
         holding.and_then(|h| h.revision.as_ref()).map(|r| r.0.as_str()),
         holding.map(|h| signed(h.evidence.size.0)),
         hex(&holding.map(|h| digests::pack(&h.evidence.digests, Some(published))).unwrap_or_default()),
+        row.sealed.as_ref().map(Sealed::save),
     ])
 }
 
@@ -388,6 +392,7 @@ pub(crate) fn file_row(cells: &mut Cells<'_>, words: &Words) -> Result<FileRow, 
     row.bytes_at = cells.moment()?;
     row.changed_at = cells.moment()?.unwrap_or_default();
     row.seen = cells.number()?;
+    row.sealed = sealed(cells)?;
     row.folder_path = path(cells.text()?)?;
     row.folder_target = path(cells.text()?)?;
     row.folder_item = cells.text()?.map(ItemKey);
@@ -412,6 +417,11 @@ fn holding(cells: &mut Cells<'_>, published: &landfall_core::Digests) -> Result<
     let digests = digests::unpack(cells.bytes()?.as_deref(), Some(published))?;
     let evidence = Evidence { size: size.unwrap_or_default(), digests };
     Ok(item.map(|item| Holding { item: ItemKey(item), revision: revision.map(Revision), evidence }))
+}
+
+fn sealed(cells: &mut Cells<'_>) -> Result<Option<Sealed>, StoreError> {
+    let Some(text) = cells.text()? else { return Ok(None) };
+    Sealed::load(&text).map(Some).ok_or_else(|| corrupt("what is kept of a sealing cannot be read"))
 }
 
 /// Reads a folder from [`folder_columns`].

@@ -9,8 +9,14 @@ use crate::words::Words;
 /// The migrations of one kind of database, the first being version 1.
 pub(crate) type Migrations = &'static [&'static str];
 
-pub(crate) const SQLITE: Migrations = &[include_str!("../migrations/sqlite/0001_ledger.sql")];
-pub(crate) const POSTGRES: Migrations = &[include_str!("../migrations/postgres/0001_ledger.sql")];
+pub(crate) const SQLITE: Migrations = &[
+    include_str!("../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../migrations/sqlite/0002_seal_owed_look.sql"),
+];
+pub(crate) const POSTGRES: Migrations = &[
+    include_str!("../migrations/postgres/0001_ledger.sql"),
+    include_str!("../migrations/postgres/0002_seal_owed_look.sql"),
+];
 
 const MAKE: &str = "CREATE TABLE IF NOT EXISTS landfall_schema (version BIGINT PRIMARY KEY)";
 const VERSION: &str = "SELECT MAX(version) FROM landfall_schema";

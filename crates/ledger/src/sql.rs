@@ -6,12 +6,14 @@
 mod found;
 mod jobs;
 mod listing;
+mod looks;
 mod memos;
 mod moving;
+mod owing;
 mod reading;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -20,10 +22,10 @@ use landfall_core::StoreError;
 use landfall_core::clock::Clock;
 use landfall_core::ledger::{
     CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle,
-    Ledger, Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    Ledger, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
-use landfall_core::memo::{Memo, MemoKey, MemoValue};
 use landfall_core::row::FileRow;
+use landfall_core::store::{Owe, Owed};
 use landfall_core::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
 use sqlx::{AnyConnection, AnyPool};
 use tokio::task::JoinSet;
@@ -110,45 +112,6 @@ impl Drop for SqlLedger {
         {
             tracing::debug!(%error, "the lock on the database ends with its file");
         }
-    }
-}
-
-#[async_trait]
-impl Memo for SqlLedger {
-    async fn memo(&self, key: &MemoKey) -> Result<Option<String>, StoreError> {
-        let (context, name) = (Arc::clone(&self.context), key.clone());
-        let kept =
-            self.read(move |tx| Box::pin(async move { memos::read(tx, &context, &name).await })).await?;
-        if kept == memos::Kept::Expired {
-            self.forget(key).await?;
-        }
-        Ok(kept.text())
-    }
-
-    async fn remember(&self, key: &MemoKey, value: MemoValue) -> Result<(), StoreError> {
-        let (context, key) = (Arc::clone(&self.context), key.clone());
-        self.writer
-            .call(move |tx| Box::pin(async move { memos::write(tx, &context, &key, &value).await }))
-            .await
-    }
-
-    async fn forget(&self, key: &MemoKey) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.writer.call(move |tx| Box::pin(async move { memos::erase(tx, &key).await })).await
-    }
-
-    async fn memos(
-        &self,
-        job: JobId,
-        kind: &'static str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        let (context, after) = (Arc::clone(&self.context), after.to_owned());
-        self.read(move |tx| {
-            Box::pin(async move { memos::list(tx, &context, (job, kind), &after, limit).await })
-        })
-        .await
     }
 }
 
@@ -360,8 +323,67 @@ impl Ledger for SqlLedger {
     async fn record(&self, job: &JobHandle, records: Vec<Record>) -> Result<(), StoreError> {
         let (context, job) = (Arc::clone(&self.context), job.clone());
         self.writer
-            .call(move |tx| Box::pin(async move { moving::record(tx, &context, &job, records).await }))
+            .call(move |tx| {
+                Box::pin(async move { moving::record(tx, &context, &job, records, vec![]).await })
+            })
             .await
+    }
+
+    async fn record_owing(
+        &self,
+        job: &JobHandle,
+        records: Vec<Record>,
+        owes: Vec<Owe>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (context, job, owes) = (Arc::clone(&self.context), job.clone(), owing::owe_json(owes, at));
+        self.writer
+            .call(move |tx| Box::pin(async move { moving::record(tx, &context, &job, records, owes).await }))
+            .await
+    }
+
+    async fn owed(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        self.read(move |tx| Box::pin(async move { owing::owed(tx, job, after, limit).await })).await
+    }
+
+    async fn settle_owed(&self, job: &JobHandle, seqs: Vec<i64>) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { owing::settle(tx, &job, seqs).await })).await
+    }
+
+    async fn files_by_key(
+        &self,
+        job: JobId,
+        source: SourceId,
+        keys: &[ItemKey],
+    ) -> Result<Vec<FileRow>, StoreError> {
+        let list = bulk_of(keys.iter().map(ItemKey::as_str).collect::<BTreeSet<_>>());
+        let context = Arc::clone(&self.context);
+        self.read(move |tx| {
+            Box::pin(async move { reading::files_by_key(tx, &context, (job, source), &list).await })
+        })
+        .await
+    }
+
+    async fn looked(&self, job: &JobHandle, looks: Vec<Looked>) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { looks::put(tx, &job, looks).await })).await
+    }
+
+    async fn looks(
+        &self,
+        job: JobId,
+        filter: &LookFilter,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Looked>, StoreError> {
+        let (filter, after) = (filter.clone(), after.to_owned());
+        self.read(move |tx| Box::pin(async move { looks::page(tx, job, &filter, &after, limit).await })).await
+    }
+
+    async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { looks::forget(tx, &job, before).await })).await
     }
 
     async fn bind_folder(

@@ -5,6 +5,7 @@
 //! judged by clients that others wrote. The facts it follows are in the reference on Graph; where that has no answer,
 //! [`Config`] has a switch.
 
+mod archive;
 mod audit;
 mod call;
 mod change;
@@ -15,9 +16,11 @@ mod enrich;
 mod faults;
 mod graph;
 mod hash;
+mod hub;
 mod ids;
 mod inspect;
 mod login;
+mod media;
 mod names;
 mod origin;
 mod origins;
@@ -31,11 +34,21 @@ mod sim;
 mod url;
 mod world;
 
+pub use archive::{
+    Action, Archive, ArchiveAddresses, ArchiveCheck, ArchiveConfig, ExpectedFile, ExpectedLeak, ExpectedPost,
+    Harm, Outcome, ServedArchive,
+};
 pub use audit::Requests;
 pub use change::{ChangeError, WorldOp};
 pub use compare::Compare;
 pub use config::{Config, Faults, Quota, Rewriting, Scenario, UnknownName};
 pub use faults::{Fault, FaultRule};
 pub use hash::{QuickXor, quick_xor, to_base64};
+pub use hub::{
+    HubCommit, HubConfig, HubFault, HubFaultRule, HubFile, HubRequests, HubRoute, HubSim, HubToken, ServedHub,
+};
+pub use media::{
+    MediaConfig, MediaKey, MediaKind, MediaRequests, MediaSim, Medium, PhotoSize, ServedMedia, Trouble,
+};
 pub use serve::Served;
 pub use sim::{CallError, Sim, TreeEntry};

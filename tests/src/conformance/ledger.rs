@@ -6,9 +6,12 @@
 mod destination;
 mod jobs;
 mod listing;
+mod looks;
 mod memos;
 mod moving;
+mod owing;
 pub mod random;
+pub mod upgrade;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -76,6 +79,15 @@ cases! {
     moving::a_folder_whose_target_changes_loses_its_item,
     moving::paths_are_found_as_spelt_or_as_folded,
     moving::totals_add_up,
+    owing::what_is_owed_is_written_with_its_proof_and_survives,
+    owing::settling_is_repeatable_and_numbers_are_never_given_again,
+    owing::an_illegal_event_owes_nothing,
+    owing::a_reader_of_what_is_owed_skips_nothing,
+    owing::a_sealing_is_kept_until_the_content_changes,
+    owing::files_are_found_by_their_keys,
+    looks::a_newer_look_replaces_the_one_before,
+    looks::looks_page_bytewise_by_subject,
+    looks::looks_that_were_not_repeated_are_forgotten,
     destination::a_tree_is_kept_as_listed,
     destination::what_goes_takes_everything_below_it,
     destination::a_full_pass_forgets_what_it_did_not_see,

@@ -9,14 +9,14 @@ use super::{moving, report};
 use crate::args::Crawl;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, count};
-use crate::wiring::{Context, Session};
+use crate::wiring::{Asked, Context, Session};
 
 /// Differences that are shown; `--json` has the first thousand.
 const SHOWN: usize = 20;
 
 /// Lists, writes the index, and compares where that is asked for.
 pub(crate) async fn crawl(context: &mut Context, args: &Crawl) -> Result<Exit, CommandError> {
-    let session = Session::open(context, &args.job, None).await?;
+    let session = Session::open(context, &args.job, Asked::default()).await?;
     let outcome = both(context, &session, args).await;
     let closed = session.close().await;
     let exit = outcome?;

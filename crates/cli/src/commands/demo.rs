@@ -4,6 +4,7 @@
 //! sockets, so that one of them can be killed. Nothing here is a short cut of its own: configuration,
 //! ledger, index and log are those of any job.
 
+mod archive;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::sim;
-use crate::args::Demo;
+use crate::args::{Demo, Story};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::ui::{count, span};
@@ -29,6 +30,9 @@ use crate::wiring::Context;
 
 /// The job of the simulator's scenario.
 const JOB: &str = "voices";
+
+/// How many files there are, where nobody says.
+const FILES: u64 = 500;
 
 /// How long a lost upload session holds its name (24 hours at the service).
 const SESSION: Duration = Duration::from_secs(10);
@@ -46,11 +50,15 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// Tells the story.
 pub(crate) async fn demo(context: &mut Context, args: &Demo) -> Result<Exit, CommandError> {
+    if args.story == Story::Archive {
+        return archive::demo(context, args).await;
+    }
     let begun = Instant::now();
     let folder = folder(args)?;
+    let files = args.files.unwrap_or(FILES);
     let told = Config {
         seed: args.seed,
-        files: args.files,
+        files,
         latency: LATENCY,
         quota: Quota::SmallTenant,
         quota_window: WINDOW,
@@ -76,7 +84,7 @@ pub(crate) async fn demo(context: &mut Context, args: &Demo) -> Result<Exit, Com
     let mut serving = JoinSet::new();
     let stop = context.stop.clone();
     serving.spawn(async move { served.run(stop.cancelled_owned()).await });
-    let stage = Stage { context, folder, simulator, files: args.files };
+    let stage = Stage { context, folder, simulator, files };
     let outcome = stage.play(begun).await;
     serving.shutdown().await;
     outcome

@@ -2,6 +2,8 @@
 //!
 //! Every check is tried where those before it allow; none of them writes anything to either side.
 
+mod archive;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, DestinationPlace, JobConfig, SourcePlace};
 use crate::error::{CommandError, Exit};
-use crate::wiring::{Context, Graphs, destination_drive, source_drive};
+use crate::wiring::{Context, Graphs, catalogue_of, destination_drive, source_drive};
 use crate::{machine, ui};
 
 /// A difference of clocks from which on signed assertions and tokens begin to fail, in seconds.
@@ -136,6 +138,10 @@ async fn sides(
     ledger: &Arc<dyn Ledger>,
 ) -> Result<(), CommandError> {
     let mut graphs = Graphs::new(context, config, ledger)?;
+    if let Some((place, dataset)) = catalogue_of(job) {
+        let patient = archive::Patient { config, job, place, dataset, environment: &context.environment };
+        return patient.examine(chart, &mut graphs, ledger).await;
+    }
     for spec in &job.sources {
         if let SourcePlace::Folder(path) = &spec.place {
             let found = FsSource::open(path).await;

@@ -22,7 +22,7 @@ use crate::args::{Move, Plan, Selection, Way};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::ui::{self, Gauge, RunSummary, count};
-use crate::wiring::{Context, Session};
+use crate::wiring::{Asked, Context, Session};
 
 /// How often it is looked whether the crawl has ended.
 const PHASE_POLL: Duration = Duration::from_millis(100);
@@ -53,14 +53,22 @@ pub(crate) async fn moving(
     stage: Stage,
     command: &'static str,
 ) -> Result<Exit, CommandError> {
-    let paths = filters(&args.selection)?;
     if args.dry_run {
-        let Move { job, selection, via, full, .. } = args.clone();
-        return plan::plan(context, &Plan { job, selection, via, full }).await;
+        return plan::plan(context, &args.plan).await;
     }
+    let Plan { job, selection, posts, via: way, full } = &args.plan;
+    let paths = filters(selection)?;
     let started = Instant::now();
-    let session = Session::open(context, &args.job, via(args.via)).await?;
-    let options = RunOptions { stage, full: args.full, limit: args.selection.limit, paths };
+    let asked = Asked { via: via(*way), posts: posts.clone(), writes: true };
+    let session = Session::open(context, job, asked).await?;
+    let options = RunOptions {
+        stage,
+        full: *full,
+        limit: selection.limit,
+        paths,
+        again: args.retry_gone,
+        ..RunOptions::default()
+    };
     let outcome = one_run(context, &session, args, options, (command, started)).await;
     let closed = session.close().await;
     let exit = outcome?;

@@ -1,7 +1,10 @@
 //! `landfall plan`: what a run would do and cost, and which names cannot land, before the first byte.
 
+mod archive;
+
+use archive::ArchivePlan;
 use landfall_core::engine::PlanReport;
-use landfall_core::state::Via;
+use landfall_core::state::{Reason, Via};
 use rust_i18n::t;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +13,7 @@ use super::moving;
 use crate::args::Plan;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, count, span};
-use crate::wiring::{Context, Session};
+use crate::wiring::{Asked, Context, Session};
 
 /// Names that a table shows; `--json` has the first thousand.
 const SHOWN: usize = 20;
@@ -18,7 +21,8 @@ const SHOWN: usize = 20;
 /// Makes the plan and shows it.
 pub(crate) async fn plan(context: &mut Context, args: &Plan) -> Result<Exit, CommandError> {
     let paths = moving::filters(&args.selection)?;
-    let session = Session::open(context, &args.job, moving::via(args.via)).await?;
+    let asked = Asked { via: moving::via(args.via), posts: args.posts.clone(), writes: false };
+    let session = Session::open(context, &args.job, asked).await?;
     let done = CancellationToken::new();
     let gauge = moving::gauge(&session);
     let engine = async {
@@ -28,17 +32,24 @@ pub(crate) async fn plan(context: &mut Context, args: &Plan) -> Result<Exit, Com
     };
     let (planned, ()) = tokio::join!(engine, ui::show_progress(context.screen.clone(), &gauge, done.clone()));
     let missing = session.missing_folder().await;
+    let archive = match &session.archive {
+        Some(open) => Some(ArchivePlan::of(&session, open).await),
+        None => None,
+    };
     session.close().await?;
     let planned = planned?;
+    let archive = archive.transpose()?;
     if let Some(error) = missing? {
         return Err(error);
     }
-    show(context, &session, &planned);
-    let lands = planned.unlandable == 0 && planned.skipped.is_empty() && session.failed.is_empty();
+    show(context, &session, &planned, archive.as_ref());
+    // What a run fetches first is no obstacle.
+    let stays = planned.skipped.keys().any(|reason| *reason != Reason::AwaitingMedia);
+    let lands = planned.unlandable == 0 && !stays && session.failed.is_empty();
     Ok(if lands { Exit::Complete } else { Exit::Incomplete })
 }
 
-fn show(context: &Context, session: &Session, plan: &PlanReport) {
+fn show(context: &Context, session: &Session, plan: &PlanReport, archive: Option<&ArchivePlan>) {
     let screen = &context.screen;
     let time = session.graphs.quota.time_for(plan.units);
     if screen.is_json() {
@@ -57,6 +68,7 @@ fn show(context: &Context, session: &Session, plan: &PlanReport) {
             "renamed": plan.renamed.iter().map(|(path, name)| json!({ "path": path.as_str(), "name": name })).collect::<Vec<_>>(),
             "requests": plan.requests,
             "resource_units": plan.units,
+            "archive": archive.map(ArchivePlan::json),
             "quota_hours": time.map(|time| time.as_secs_f64() / 3600.0),
             "failed_sources": session.failed.iter().map(|f| json!({ "source": f.label, "error": f.error.json() })).collect::<Vec<_>>(),
         }));
@@ -74,9 +86,14 @@ fn show(context: &Context, session: &Session, plan: &PlanReport) {
     if !session.failed.is_empty() {
         row("plan.unresolved", count(session.failed.len() as u64));
     }
-    row("plan.requests", count(plan.requests));
-    row("plan.units", count(plan.units));
-    row("plan.time", time.map_or_else(|| t!("plan.unlimited").into_owned(), span));
+    match archive {
+        Some(archive) => archive.rows(&mut cells),
+        None => {
+            row("plan.requests", count(plan.requests));
+            row("plan.units", count(plan.units));
+            row("plan.time", time.map_or_else(|| t!("plan.unlimited").into_owned(), span));
+        }
+    }
     screen.line(cells.to_string());
     if session.job.policy.via == Via::Copy {
         screen.line(t!("plan.copies"));

@@ -1,16 +1,18 @@
-//! `landfall sim`: a simulator of Microsoft Graph on this machine.
+//! `landfall sim`: a simulator of Microsoft Graph, or of a Hub with its archive, on this machine.
 //!
 //! With `--config` it writes that file, the `.env` beside it and the scenario's side files, so that the
 //! commands after it need nothing else. It refuses to overwrite a configuration of somebody else.
+
+pub(super) mod archive;
 
 use std::path::Path;
 use std::time::Duration;
 
 use landfall_core::Code;
-use landfall_sim::{Config, Quota, Served};
+use landfall_sim::{Config, Quota, Scenario, Served};
 use serde_json::Value;
 
-use crate::args::Sim;
+use crate::args::{Sim, World};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::wiring::Context;
@@ -23,15 +25,16 @@ const SMALL_TENANT: u64 = 1250;
 
 /// Serves until it is told to stop.
 pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandError> {
-    let sim = landfall_sim::Sim::new(settings(args));
-    // Its time begins with the first look at it, and clients compare it with this machine's.
-    let _begun = sim.now();
     if let Some(config) = &context.global.config
         && !args.force
     {
         refuse_foreign(config)?;
         refuse_foreign(&config.with_file_name(".env"))?;
     }
+    let World::Graph(scenario) = args.scenario else { return archive::serve(context, args).await };
+    let sim = landfall_sim::Sim::new(settings(args, scenario));
+    // Its time begins with the first look at it, and clients compare it with this machine's.
+    let _begun = sim.now();
     let served = sim.serve(args.listen).await.map_err(|error| {
         CommandError::new(Code::BadArgument, format!("listen on {}: {error}", args.listen))
     })?;
@@ -48,10 +51,10 @@ pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandEr
 }
 
 /// What the simulator is told.
-fn settings(args: &Sim) -> Config {
+fn settings(args: &Sim, scenario: Scenario) -> Config {
     Config {
         seed: args.seed,
-        scenario: args.scenario,
+        scenario,
         files: args.files,
         file_size: args.file_size,
         latency: args.latency,
@@ -93,17 +96,31 @@ fn refuse_foreign(path: &Path) -> Result<(), CommandError> {
 pub(super) fn write(config: &Path, sim: &landfall_sim::Sim, ready: &Value) -> Result<(), CommandError> {
     let folder = config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
-    let mut env = format!("{MARK}\n");
-    for (name, value) in ready.get("env").and_then(Value::as_object).into_iter().flatten() {
-        env.push_str(&format!("{name}={}\n", value.as_str().unwrap_or_default()));
-    }
-    let path = config.with_file_name(".env");
-    machine::write_private(&path, &env).map_err(|error| unwritable(&path, &error))?;
+    let env = ready.get("env").and_then(Value::as_object).into_iter().flatten();
+    write_env(config, env.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default())))?;
     for (name, bytes) in sim.side_files() {
         let path = config.with_file_name(name);
         std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error))?;
     }
-    std::fs::write(config, format!("{MARK}\n{}", sim.job_toml())).map_err(|error| unwritable(config, &error))
+    write_toml(config, &sim.job_toml())
+}
+
+/// Writes the `.env` beside a configuration.
+fn write_env<'a>(
+    config: &Path,
+    variables: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), CommandError> {
+    let mut env = format!("{MARK}\n");
+    for (name, value) in variables {
+        env.push_str(&format!("{name}={value}\n"));
+    }
+    let path = config.with_file_name(".env");
+    machine::write_private(&path, &env).map_err(|error| unwritable(&path, &error))
+}
+
+/// Writes a configuration with the mark that says whose it is.
+fn write_toml(config: &Path, text: &str) -> Result<(), CommandError> {
+    std::fs::write(config, format!("{MARK}\n{text}")).map_err(|error| unwritable(config, &error))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {

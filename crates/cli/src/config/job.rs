@@ -11,6 +11,7 @@ use landfall_core::store::OnConflict;
 use landfall_core::{Code, RelPath};
 use toml::Spanned;
 
+use super::archive::{self, CataloguePlace, DatasetPlace, SealSpec};
 use super::parts::{Conflict, DestinationKind, DestinationPart, JobPart, Names, SourceKind, SourcePart};
 use super::{Config, read_users, values};
 use crate::error::CommandError;
@@ -33,6 +34,8 @@ pub(crate) enum SourcePlace {
     },
     /// A local folder.
     Folder(PathBuf),
+    /// A database of posts.
+    Catalogue(Box<CataloguePlace>),
 }
 
 /// One source with its folder.
@@ -64,6 +67,8 @@ pub(crate) enum DestinationPlace {
     Drive(String),
     /// A local folder.
     Folder(PathBuf),
+    /// A dataset on the Hub.
+    Dataset(DatasetPlace),
 }
 
 /// A job, checked.
@@ -87,6 +92,8 @@ pub(crate) struct JobConfig {
     pub(crate) policy: Policy,
     /// Where the spool lies.
     pub(crate) spool: PathBuf,
+    /// What stands between source and destination.
+    pub(crate) seal: Option<SealSpec>,
 }
 
 /// Checks a job.
@@ -98,6 +105,7 @@ pub(super) fn check(name: &str, part: &Spanned<JobPart>, config: &Config) -> Res
             &format!("job {name:?}: a name is at most 64 letters, digits, `-`, `_` or `.`, and no path"),
         ));
     }
+    let seal = archive::seal(job, config)?;
     let (destination, path) = destination(&job.destination, config)?;
     if path.split('/').any(|s| s == "..") || RelPath::lenient(&path).is_err() {
         return Err(config.mistake(job.destination.span(), "path: not a path below the destination's root"));
@@ -122,6 +130,7 @@ pub(super) fn check(name: &str, part: &Spanned<JobPart>, config: &Config) -> Res
         destination_credentials: credentials(&job.destination.get_ref().credentials)?,
         policy: policy(job, config)?,
         spool,
+        seal,
     })
 }
 
@@ -153,7 +162,14 @@ fn policy(job: &JobPart, config: &Config) -> Result<Policy, CommandError> {
         policy.filters.since =
             Some(at.ok_or_else(|| config.mistake(since.span(), "no date, RFC 3339 time or age like 30d"))?);
     }
-    policy.via = job.via.map_or(Via::Stream, Via::from);
+    policy.via = match (job.via, &job.seal) {
+        (None, Some(_)) => Via::Spool,
+        (Some(via), Some(seal)) if Via::from(via) != Via::Spool => {
+            return Err(config
+                .mistake(seal.span(), "what is sealed goes through the spool: `via` can only be \"spool\""));
+        }
+        (via, _) => via.map_or(Via::Stream, Via::from),
+    };
     policy.names = match job.names {
         None | Some(Names::Refuse) => NamePolicy::Refuse,
         Some(Names::Map) => NamePolicy::Map,
@@ -183,25 +199,44 @@ fn policy(job: &JobPart, config: &Config) -> Result<Policy, CommandError> {
 
 fn sources(part: &Spanned<SourcePart>, config: &Config) -> Result<(Vec<SourceSpec>, bool), CommandError> {
     let source = part.get_ref();
-    let names: [(&str, Option<std::ops::Range<usize>>); 6] = [
+    let names: [(&str, Option<std::ops::Range<usize>>); 13] = [
         ("user", source.user.as_ref().map(Spanned::span)),
         ("drive", source.drive.as_ref().map(Spanned::span)),
         ("site_url", source.site_url.as_ref().map(Spanned::span)),
         ("users", source.users.as_ref().map(Spanned::span)),
         ("site", source.site.as_ref().map(Spanned::span)),
         ("library", source.library.as_ref().map(Spanned::span)),
+        ("database", source.database.as_ref().map(Spanned::span)),
+        ("database_env", source.database_env.as_ref().map(Spanned::span)),
+        ("tables", source.tables.as_ref().map(Spanned::span)),
+        ("roots", source.roots.as_ref().map(Spanned::span)),
+        ("resolver", source.resolver.as_ref().map(Spanned::span)),
+        ("allow_hosts", source.allow_hosts.as_ref().map(Spanned::span)),
+        ("limits", source.limits.as_ref().map(Spanned::span)),
     ];
     let allowed: &[&str] = match source.kind {
+        SourceKind::Catalogue => {
+            &["database", "database_env", "tables", "roots", "resolver", "allow_hosts", "limits"]
+        }
         SourceKind::Onedrive => &["user", "drive", "site_url", "users"],
         SourceKind::Sharepoint => &["site", "library"],
         SourceKind::Folder => &[],
     };
     refuse_others(&names, allowed, "source", config)?;
+    if let (SourceKind::Catalogue, Some(path)) = (source.kind, &source.path) {
+        return Err(
+            config.mistake(path.span(), "`path` does not belong to a catalogue: its posts name their files")
+        );
+    }
     let path = relative(source.path.as_ref(), source.kind == SourceKind::Folder, config)?;
     let one = |label: String, place, user: String| {
         Ok((vec![SourceSpec { label, place, path: path.clone(), user }], false))
     };
     match source.kind {
+        SourceKind::Catalogue => {
+            let place = archive::catalogue(part, config)?;
+            one("catalogue".to_owned(), SourcePlace::Catalogue(Box::new(place)), String::new())
+        }
         SourceKind::Folder => {
             let Some(folder) = &source.path else {
                 return Err(config.mistake(part.span(), "a folder needs `path`"));
@@ -247,18 +282,30 @@ fn destination(
     config: &Config,
 ) -> Result<(DestinationPlace, String), CommandError> {
     let to = part.get_ref();
-    let names: [(&str, Option<std::ops::Range<usize>>); 4] = [
+    let names: [(&str, Option<std::ops::Range<usize>>); 6] = [
         ("site", to.site.as_ref().map(Spanned::span)),
         ("library", to.library.as_ref().map(Spanned::span)),
         ("user", to.user.as_ref().map(Spanned::span)),
         ("drive", to.drive.as_ref().map(Spanned::span)),
+        ("repo", to.repo.as_ref().map(Spanned::span)),
+        ("layout", to.layout.as_ref().map(Spanned::span)),
     ];
     let allowed: &[&str] = match to.kind {
+        DestinationKind::Huggingface => &["repo", "layout"],
         DestinationKind::Sharepoint => &["site", "library"],
         DestinationKind::Onedrive => &["user", "drive"],
         DestinationKind::Folder => &[],
     };
     refuse_others(&names, allowed, "destination", config)?;
+    if to.kind == DestinationKind::Huggingface {
+        if let Some(path) = &to.path {
+            return Err(config.mistake(
+                path.span(),
+                "`path` does not belong to huggingface: `layout` says where files go",
+            ));
+        }
+        return Ok((DestinationPlace::Dataset(archive::dataset(part, config)?), String::new()));
+    }
     let path = to.path.as_ref().map(|p| p.get_ref().clone()).unwrap_or_default();
     let place = match (to.kind, &to.site, &to.user, &to.drive) {
         (DestinationKind::Sharepoint, Some(site), ..) => DestinationPlace::Library {
@@ -277,7 +324,7 @@ fn destination(
         (DestinationKind::Sharepoint, ..) => {
             return Err(config.mistake(part.span(), "sharepoint needs `site`"));
         }
-        (DestinationKind::Onedrive, ..) => {
+        (DestinationKind::Onedrive | DestinationKind::Huggingface, ..) => {
             return Err(config.mistake(part.span(), "onedrive needs exactly one of `user` and `drive`"));
         }
     };

@@ -23,6 +23,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
 }
 
+/// Reads a pause: as a duration, or a bare number of seconds as the older scripts took it (`0.2`).
+pub(crate) fn pause(text: &str) -> Result<Duration, String> {
+    match text.trim().parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("{text:?} is no pause like 0.2 (seconds) or 200ms")),
+        Err(_) => duration(text),
+    }
+}
+
 /// Reads `512`, `100k`, `10M`, `1.5G`, `2T`: units of 1024, as rclone's filters have them.
 pub(crate) fn size(text: &str) -> Option<ByteSize> {
     let text = text.trim().trim_end_matches(['B', 'b']).trim_end_matches('i');
@@ -76,6 +85,16 @@ pub(crate) fn offset(text: &str) -> Option<jiff::tz::Offset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pause_is_seconds_or_says_its_unit() {
+        for (text, millis) in [("0.2", 200), ("200ms", 200), ("0", 0), ("1.5s", 1500), (" 2 ", 2000)] {
+            assert_eq!(pause(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["-1", "fast", "", "inf", "NaN"] {
+            assert!(pause(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn durations_and_sizes_have_units() {

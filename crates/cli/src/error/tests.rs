@@ -86,6 +86,15 @@ fn codes_lead_to_their_exit() {
     assert_eq!(exit(Code::Unreachable), 7);
     assert_eq!(exit(Code::AuditDiffers), 6);
     assert_eq!(exit(Code::LogRow), 2);
+    assert_eq!(exit(Code::SealConfig), 2);
+    assert_eq!(exit(Code::WrongSealKey), 3);
+    assert_eq!(exit(Code::HubTokenRefused), 3);
+    assert_eq!(exit(Code::RepositoryDenied), 3);
+    assert_eq!(exit(Code::CatalogueShape), 2);
+    assert_eq!(exit(Code::CatalogueBusy), 7);
+    assert_eq!(exit(Code::Findings), 6);
+    assert_eq!(exit(Code::CouldNotLook), 7);
+    assert_eq!(exit(Code::CatalogueConflict), 1);
     let bare = StoreError::new(ErrorKind::Full, "upload", "録音.wav", "no space");
     assert_eq!(CommandError::from(bare).code, Code::DestinationFull);
 }

@@ -146,6 +146,40 @@ pub(crate) async fn show(screen: Screen, gauge: &Gauge, done: CancellationToken)
     }
 }
 
+/// Shows that work goes on, in words that are asked for anew each time, until `done`.
+pub(crate) async fn show_working(screen: Screen, text: impl Fn() -> String, done: CancellationToken) {
+    if screen.is_quiet() {
+        return done.cancelled().await;
+    }
+    let spinner = screen.is_terminal().then(|| screen.bars().add(ProgressBar::new_spinner()));
+    let mut next_line = Instant::now() + LINE;
+    loop {
+        // Both branches only wait; dropping either loses nothing.
+        let over = tokio::select! {
+            () = done.cancelled() => true,
+            () = tokio::time::sleep(FRAME) => false,
+        };
+        if over {
+            break;
+        }
+        match &spinner {
+            Some(spinner) => {
+                spinner.set_message(text());
+                spinner.tick();
+            }
+            None if Instant::now() >= next_line => {
+                next_line += LINE;
+                screen.note(text());
+            }
+            None => {}
+        }
+    }
+    if let Some(spinner) = spinner {
+        spinner.finish_and_clear();
+        screen.bars().remove(&spinner);
+    }
+}
+
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {bar:40} {pos}/{len}\n  {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());

@@ -32,6 +32,8 @@ pub(crate) struct Graphs {
     memo: Arc<dyn Memo>,
     open: BTreeMap<String, (Graph, String)>,
     transport: Option<Arc<ReqwestTransport>>,
+    /// Lanes of other services that the job uses.
+    others: Vec<Arc<Lane>>,
     /// What the tenant allows.
     pub(crate) quota: Quota,
     /// Counts the requests of all of them.
@@ -60,6 +62,7 @@ impl Graphs {
             memo,
             open: BTreeMap::new(),
             transport: None,
+            others: Vec::new(),
             quota: Quota::of(&config.quota, spec)?,
             meter: Arc::default(),
         })
@@ -125,6 +128,12 @@ impl Graphs {
 
     /// The lanes, for their holds.
     pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
-        self.open.values().map(|(graph, _)| Arc::clone(graph.wire().lane())).collect()
+        let own = self.open.values().map(|(graph, _)| Arc::clone(graph.wire().lane()));
+        own.chain(self.others.iter().cloned()).collect()
+    }
+
+    /// Counts the lane of another service among the job's.
+    pub(crate) fn adopt(&mut self, lane: Arc<Lane>) {
+        self.others.push(lane);
     }
 }

@@ -48,6 +48,9 @@ pub(crate) async fn destination_drive(
         DestinationPlace::Folder(path) => {
             return Err(CommandError::new(Code::Internal, format!("{} is no drive", path.display())));
         }
+        DestinationPlace::Dataset(dataset) => {
+            return Err(CommandError::new(Code::Internal, format!("{} is no drive", dataset.repo)));
+        }
     })
 }
 
@@ -165,6 +168,9 @@ pub(crate) async fn source_drive(graph: &Graph, place: &SourcePlace) -> Result<D
         }
         SourcePlace::Folder(path) => {
             return Err(CommandError::new(Code::Internal, format!("{} is no drive", path.display())));
+        }
+        SourcePlace::Catalogue(_) => {
+            return Err(CommandError::new(Code::Internal, "a catalogue is no drive"));
         }
     })
 }

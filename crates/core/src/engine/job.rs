@@ -1,5 +1,6 @@
 //! A job as the engine sees it: sources resolved, a destination, and what the user wants done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::ledger::JobHandle;
 use crate::seal::Seal;
 use crate::state::Via;
 use crate::store::{Destination, OnConflict, Source};
-use crate::words::{ByteSize, RelPath, SourceId, TreeId};
+use crate::words::{ByteSize, ItemKey, RelPath, SourceId, TreeId};
 
 /// One source of a job.
 #[derive(Clone)]
@@ -123,4 +124,6 @@ pub struct MoveOptions {
     pub paths: Filters,
     /// Begin with everything, due or not.
     pub impatient: bool,
+    /// Only entries of these keys.
+    pub only: Option<Arc<BTreeSet<ItemKey>>>,
 }

@@ -20,7 +20,7 @@ use crate::memo::MemoKey;
 use crate::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State, Via};
-use crate::store::{Found, Holding, Listed, OnConflict, Opening};
+use crate::store::{Found, Holding, Listed, OnConflict, Opening, Owe};
 use crate::transport::Body;
 use crate::words::{ByteSize, FileId, ItemKey, fold};
 
@@ -280,6 +280,7 @@ impl Engine {
             (Some(slot), Some(held)) => slot.source.receipt(&row.entry, &held).await,
             _ => None,
         };
+        let owe = owe.map(|owe| Owe { source: row.source, ..owe });
         self.note_owing(&job.handle, row, events, owe).await
     }
 

@@ -1,5 +1,6 @@
 //! A run: crawl, look, move and prove in one pass, or one of these parts alone.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::engine::mover::{Mode, Mover};
@@ -10,7 +11,7 @@ use crate::memo::MemoKey;
 use crate::row::Standing;
 use crate::state::{Event, State};
 use crate::store::{Gather, Gathered, Owed, Told};
-use crate::words::FileId;
+use crate::words::{FileId, ItemKey};
 
 /// Times the sources are listed again within one run because files were not what the listing said.
 const ROUNDS: u32 = 3;
@@ -45,6 +46,8 @@ pub struct RunOptions {
     pub paths: Filters,
     /// What was settled for good at the source is looked at again.
     pub again: bool,
+    /// Only entries of these keys, which the source was asked for by name.
+    pub only: Option<Arc<BTreeSet<ItemKey>>>,
 }
 
 /// What a run amounted to.
@@ -180,7 +183,12 @@ impl Engine {
             self.go_on(&slot.label)?;
             self.meter.phase(5);
             let files = options.limit.unwrap_or(STAGE_FILES).min(STAGE_FILES);
-            let stage = Gather { files, bytes: job.policy.spool_limit, again: options.again };
+            let stage = Gather {
+                files,
+                bytes: job.policy.spool_limit,
+                again: options.again,
+                wanted_only: options.only.is_some(),
+            };
             let gathered = slot.source.gather(stage).await?;
             report.gathered.ready += gathered.ready;
             report.gathered.settled += gathered.settled;
@@ -281,9 +289,15 @@ impl Engine {
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
         let impatient = options.stage == Stage::Retry;
-        let moving = MoveOptions { limit: options.limit, paths: options.paths.clone(), impatient };
-        let pilot =
-            options.limit.is_some() || !options.paths.fingerprint().eq(&Filters::default().fingerprint());
+        let moving = MoveOptions {
+            limit: options.limit,
+            paths: options.paths.clone(),
+            impatient,
+            only: options.only.clone(),
+        };
+        let pilot = options.only.is_some()
+            || options.limit.is_some()
+            || !options.paths.fingerprint().eq(&Filters::default().fingerprint());
         for round in 1..=ROUNDS {
             self.meter.phase(3);
             self.expect(job).await?;

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::types::{EnrolTally, FileFilter, FolderRow, FoundRow};
+use super::types::{EnrolTally, FileFilter, FolderRow, FoundRow, Looked};
 use crate::digest::Digests;
 use crate::proof::Evidence;
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
-use crate::store::{Entry, Listed, ListedFolder};
+use crate::store::{Entry, Listed, ListedFolder, Owe};
 use crate::words::{ByteSize, FolderId, ItemKey, RelPath, Times, fold};
 
 /// An event that was applied to a row, with the states around it.
@@ -88,8 +88,33 @@ fn held_name(name: String) -> String {
 }
 
 fn held_times(times: Times) -> Times {
-    let cut = |t: Timestamp| Timestamp::from_microsecond(t.as_microsecond()).unwrap_or(t);
-    Times { created: times.created.map(cut), modified: times.modified.map(cut) }
+    Times { created: times.created.map(held_moment), modified: times.modified.map(held_moment) }
+}
+
+/// A moment as every ledger can hold it: cut to microseconds.
+#[must_use]
+pub fn held_moment(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+/// What is owed, as every ledger can hold it.
+#[must_use]
+pub fn owe(owe: Owe) -> Owe {
+    Owe { source: owe.source, subject: held_name(owe.subject), text: held_name(owe.text) }
+}
+
+/// A look, as every ledger can hold it.
+#[must_use]
+pub fn look(look: Looked) -> Looked {
+    Looked {
+        subject: held_name(look.subject),
+        owner: held_name(look.owner),
+        section: held_name(look.section),
+        answer: look.answer,
+        finding: look.finding.map(held_name),
+        detail: held_name(look.detail),
+        at: held_moment(look.at),
+    }
 }
 
 /// Applies an event to a row.

@@ -277,26 +277,22 @@ impl Ledger for MemoryLedger {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let mut store = self.store();
-        let job_rows = store.fenced(job)?;
-        job_rows.record(records, job.epoch)?;
-        for owe in owes {
-            job_rows.owed_seq += 1;
-            job_rows.owed.push(Owed { seq: job_rows.owed_seq, owe, at });
-        }
+        let rows = store.fenced(job)?;
+        rows.record(records, job.epoch)?;
+        rows.owe(owes, at);
         Ok(())
     }
 
     async fn owed(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<Owed>, StoreError> {
-        let store = self.store();
-        let owed = store
-            .jobs
-            .get(&job)
-            .map(|j| j.owed.iter().filter(|o| o.seq > after).take(limit).cloned().collect());
-        Ok(owed.unwrap_or_default())
+        Ok(self.store().jobs.get(&job).map(|j| j.owed(after, limit)).unwrap_or_default())
     }
 
     async fn settle_owed(&self, job: &JobHandle, seqs: Vec<i64>) -> Result<(), StoreError> {
-        self.store().fenced(job)?.owed.retain(|owed| !seqs.contains(&owed.seq));
+        let mut store = self.store();
+        let owed = &mut store.fenced(job)?.owed;
+        for seq in seqs {
+            owed.remove(&seq);
+        }
         Ok(())
     }
 
@@ -306,12 +302,12 @@ impl Ledger for MemoryLedger {
         source: SourceId,
         keys: &[ItemKey],
     ) -> Result<Vec<FileRow>, StoreError> {
-        let store = self.store();
-        Ok(store.jobs.get(&job).map(|j| j.by_key(source, keys)).unwrap_or_default())
+        Ok(self.store().jobs.get(&job).map(|j| j.by_key(source, keys)).unwrap_or_default())
     }
 
     async fn looked(&self, job: &JobHandle, looks: Vec<Looked>) -> Result<(), StoreError> {
-        self.store().fenced(job)?.looks.extend(looks.into_iter().map(|look| (look.subject.clone(), look)));
+        let looks = looks.into_iter().map(super::intake::look).map(|look| (look.subject.clone(), look));
+        self.store().fenced(job)?.looks.extend(looks);
         Ok(())
     }
 
@@ -322,17 +318,11 @@ impl Ledger for MemoryLedger {
         after: &str,
         limit: usize,
     ) -> Result<Vec<Looked>, StoreError> {
-        let store = self.store();
-        let Some(job) = store.jobs.get(&job) else { return Ok(Vec::new()) };
-        let from = (std::ops::Bound::Excluded(after.to_owned()), std::ops::Bound::Unbounded);
-        let wanted = |look: &&Looked| {
-            (!filter.findings || look.finding.is_some())
-                && filter.section.as_ref().is_none_or(|section| *section == look.section)
-        };
-        Ok(job.looks.range(from).map(|(_, look)| look).filter(wanted).take(limit).cloned().collect())
+        Ok(self.store().jobs.get(&job).map(|j| j.looks(filter, after, limit)).unwrap_or_default())
     }
 
     async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
+        let before = super::intake::held_moment(before);
         self.store().fenced(job)?.looks.retain(|_, look| look.at >= before);
         Ok(())
     }

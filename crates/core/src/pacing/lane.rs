@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::reserve::Keeper;
 use super::window::{Window, millis};
-use super::{Cost, LaneConfig, LaneSnapshot, QuotaSnapshot, Verdict};
+use super::{Cost, LaneConfig, LaneSnapshot, Observed, QuotaSnapshot, Verdict};
 use crate::clock::{Chance, Clock};
 
 /// Least time between two halvings.
@@ -206,6 +206,18 @@ impl Lane {
             throttled_for: as_duration(state.held - remaining),
             spent,
             held_until: (remaining > 0).then(|| self.origin + as_duration(state.not_before)),
+        }
+    }
+
+    /// Takes over what the service itself says of one of its quotas, which it counts in fixed windows: the
+    /// quota's size and length, and how much of it is left until when. What others spent of it counts as ours.
+    /// Nothing happens for a quota that the lane does not limit.
+    pub fn observe(&self, quota: &str, seen: Observed) {
+        let now = self.now();
+        let mut state = self.state();
+        if let Some(window) = state.windows.iter_mut().find(|window| window.name == quota) {
+            window.advance(now);
+            window.observe(now, seen);
         }
     }
 

@@ -411,3 +411,26 @@ proptest! {
         prop_assert_eq!((seen, holds, end.limit), (again.0, again.1, again.2.limit));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_says_of_its_quota_counts() {
+    let lane = lane(&[("api", 10, MINUTE)], 64, 64);
+    // Somebody else spent 7 of it; the window ends in 20 s.
+    lane.observe("api", Observed { units: 10, spent: 7, resets: Duration::from_secs(20) });
+    for _ in 0..3 {
+        assert!(at_once(&lane, Cost::of("api", 1)).await.is_some());
+    }
+    assert!(at_once(&lane, Cost::of("api", 1)).await.is_none());
+    let began = Instant::now();
+    drop(lane.admit(Cost::of("api", 1)).await);
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_secs(20) && waited < Duration::from_secs(21), "{waited:?}");
+    // What is ours already is not counted twice, and a larger quota is used.
+    lane.observe("api", Observed { units: 100, spent: 4, resets: MINUTE });
+    assert_eq!(lane.snapshot().spent[0].in_window, 4);
+    for _ in 0..96 {
+        assert!(at_once(&lane, Cost::of("api", 1)).await.is_some());
+    }
+    assert!(at_once(&lane, Cost::of("api", 1)).await.is_none());
+    lane.observe("pages", Observed { units: 1, spent: 1, resets: MINUTE });
+}

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::QuotaConfig;
+use super::{Observed, QuotaConfig};
 
 /// Grains a window: the loss of throughput is one grain a window.
 const GRAINS: i64 = 64;
@@ -36,6 +36,16 @@ impl Log {
             // A restored grain may end a little later than the present one: joining it errs on the safe side.
             Some((last, have)) if *last >= until => *have = have.saturating_add(units),
             _ => self.grains.push_back((until, units)),
+        }
+    }
+
+    /// Adds units that end at any moment, not only last.
+    fn insert(&mut self, until: i64, units: u64) {
+        self.total = self.total.saturating_add(units);
+        let at = self.grains.partition_point(|(have, _)| *have < until);
+        match self.grains.get_mut(at) {
+            Some((have, more)) if *have == until => *more = more.saturating_add(units),
+            _ => self.grains.insert(at, (until, units)),
         }
     }
 
@@ -164,6 +174,19 @@ impl Window {
         let most = (self.usable - self.usable / 10).max(least);
         self.usable = self.passed.total.clamp(least, most).min(self.usable);
         self.recovers_at = now.saturating_add(self.patience.saturating_mul(self.length));
+    }
+
+    /// Adapts to what the service says: its size, and units of others that count until its window ends.
+    pub(super) fn observe(&mut self, now: i64, seen: Observed) {
+        if seen.units > 0 && seen.units != self.table {
+            self.table = seen.units;
+            self.usable = seen.units;
+            self.recovers_at = i64::MAX;
+        }
+        let unseen = seen.spent.min(self.table).saturating_sub(self.spent.total);
+        if unseen > 0 {
+            self.spent.insert(now.saturating_add(millis(seen.resets)).saturating_add(1), unseen);
+        }
     }
 
     pub(super) fn in_window(&self) -> u64 {

@@ -121,6 +121,8 @@ reasons! {
     LocalFileChanged = "local-file-changed",
     /// More than one local file could be meant; a person has to say which.
     LocalFileAmbiguous = "local-file-ambiguous",
+    /// Skipped: a column of the post is no list of texts, so nothing can be said about its media.
+    RowUnreadable = "row-unreadable",
     /// The resolver gave no answer yet.
     Unresolved = "unresolved",
     /// The name cannot be sealed so that it comes back as it was.

@@ -139,8 +139,12 @@ impl World {
         match state {
             State::Pending => {}
             State::Local => {
-                let spooled =
-                    Event::Spooled { size: ours.size, digests: ours.digests, leg: SourceLeg::Matched };
+                let spooled = Event::Spooled {
+                    size: ours.size,
+                    digests: ours.digests,
+                    leg: SourceLeg::Matched,
+                    sealed: None,
+                };
                 self.record(path, spooled).await;
             }
             State::Dupe => self.record(path, present).await,

@@ -1,4 +1,4 @@
-//! Jobs, runs and sources; the fence that every write passes; the counters of ids and events.
+//! Jobs, runs and sources; the fence that every write passes; the counters of ids, events and debts.
 
 use jiff::Timestamp;
 use landfall_core::ledger::{JobHandle, RunRow, RunStart, SourceRow};
@@ -86,11 +86,14 @@ pub(super) struct Counters {
     pub(super) seq: i64,
     file: i64,
     folder: i64,
+    /// Things ever owed.
+    pub(super) owed: i64,
 }
 
 const FENCE: &str = "
-UPDATE job SET seq = seq WHERE id = $1 AND epoch = $2 RETURNING seq, next_file, next_folder";
-const COUNT: &str = "UPDATE job SET seq = $2, next_file = $3, next_folder = $4 WHERE id = $1";
+UPDATE job SET seq = seq WHERE id = $1 AND epoch = $2 RETURNING seq, next_file, next_folder, next_owed";
+const COUNT: &str = "
+UPDATE job SET seq = $2, next_file = $3, next_folder = $4, next_owed = $5 WHERE id = $1";
 
 /// Lets a write pass that is made under the current epoch.
 pub(super) async fn fence(tx: &mut AnyConnection, job: &JobHandle) -> Result<Counters, StoreError> {
@@ -102,7 +105,13 @@ pub(super) async fn fence(tx: &mut AnyConnection, job: &JobHandle) -> Result<Cou
             .with_code(Code::LeaseLost));
     };
     let mut cells = Cells::of(&row);
-    Ok(Counters { job: job.id, seq: cells.number()?, file: cells.number()?, folder: cells.number()? })
+    Ok(Counters {
+        job: job.id,
+        seq: cells.number()?,
+        file: cells.number()?,
+        folder: cells.number()?,
+        owed: cells.number()?,
+    })
 }
 
 impl Counters {
@@ -119,7 +128,7 @@ impl Counters {
     /// Writes the counters back, once, at the end of a call that counted.
     pub(super) async fn keep(self, tx: &mut AnyConnection) -> Result<(), StoreError> {
         let keep = sqlx::query(COUNT).bind(self.job.0).bind(self.seq).bind(self.file).bind(self.folder);
-        keep.execute(tx).await.map_err(failed("count"))?;
+        keep.bind(self.owed).execute(tx).await.map_err(failed("count"))?;
         Ok(())
     }
 }

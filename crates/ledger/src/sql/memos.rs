@@ -1,12 +1,15 @@
 //! Memos: small texts under a name, the secret ones sealed.
 
-use landfall_core::memo::{MemoKey, MemoValue};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use landfall_core::memo::{Memo, MemoKey, MemoValue};
 use landfall_core::words::JobId;
 use landfall_core::{Code, ErrorKind, StoreError};
 use sqlx::AnyConnection;
 
-use super::Context;
 use super::jobs::bound;
+use super::{Context, SqlLedger};
 use crate::error::failed;
 use crate::rows::{Cells, moment};
 
@@ -102,4 +105,38 @@ pub(super) async fn list(
     let now = moment(context.clock.now());
     let list = sqlx::query_scalar(LIST).bind(of.0.0).bind(of.1).bind(after).bind(now).bind(bound(limit));
     list.fetch_all(tx).await.map_err(failed("list memos"))
+}
+
+#[async_trait]
+impl Memo for SqlLedger {
+    async fn memo(&self, key: &MemoKey) -> Result<Option<String>, StoreError> {
+        let (context, name) = (Arc::clone(&self.context), key.clone());
+        let kept = self.read(move |tx| Box::pin(async move { read(tx, &context, &name).await })).await?;
+        if kept == Kept::Expired {
+            self.forget(key).await?;
+        }
+        Ok(kept.text())
+    }
+
+    async fn remember(&self, key: &MemoKey, value: MemoValue) -> Result<(), StoreError> {
+        let (context, key) = (Arc::clone(&self.context), key.clone());
+        self.writer.call(move |tx| Box::pin(async move { write(tx, &context, &key, &value).await })).await
+    }
+
+    async fn forget(&self, key: &MemoKey) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.writer.call(move |tx| Box::pin(async move { erase(tx, &key).await })).await
+    }
+
+    async fn memos(
+        &self,
+        job: JobId,
+        kind: &'static str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let (context, after) = (Arc::clone(&self.context), after.to_owned());
+        self.read(move |tx| Box::pin(async move { list(tx, &context, (job, kind), &after, limit).await }))
+            .await
+    }
 }

@@ -1,4 +1,4 @@
-//! Placement and the events that move files.
+//! Placement and the events that move files, with what is owed for them.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use sqlx::AnyConnection;
 use super::Context;
 use super::jobs::{end_id, fence, first_id};
 use super::listing::{event, write_events};
+use super::owing;
 use crate::error::{failed, missing};
 use crate::rows::{Cells, UPDATE_FILES, bulk, bulk_of, file_columns, file_json, file_row};
 
@@ -23,13 +24,30 @@ const FILES_BY_ID: &str = concat!(
     " WHERE f.id = CAST(e.value ->> 0 AS BIGINT) AND f.id > $1 AND f.id < $2 AND d.id = f.folder"
 );
 
+/// Applies events and notes what is owed for them, all of it or nothing.
 pub(super) async fn record(
     tx: &mut AnyConnection,
     context: &Context,
     job: &JobHandle,
     records: Vec<Record>,
+    owes: Vec<Value>,
 ) -> Result<(), StoreError> {
     let mut counters = fence(tx, job).await?;
+    if !records.is_empty() {
+        counters.seq = apply(tx, context, job, counters.seq, records).await?;
+    }
+    counters.owed = owing::write(tx, job, counters.owed, owes).await?;
+    counters.keep(tx).await
+}
+
+/// Applies events to their rows and gives the number of the last.
+async fn apply(
+    tx: &mut AnyConnection,
+    context: &Context,
+    job: &JobHandle,
+    seq: i64,
+    records: Vec<Record>,
+) -> Result<i64, StoreError> {
     let ids = bulk_of(records.iter().map(|r| r.file.0).collect::<std::collections::BTreeSet<_>>());
     let load = sqlx::query(FILES_BY_ID).bind(first_id(job.id)).bind(end_id(job.id)).bind(ids);
     let loaded = load.fetch_all(&mut *tx).await.map_err(failed("record"))?;
@@ -53,13 +71,9 @@ pub(super) async fn record(
         })?;
         events.push(event(events.len() + 1, file, &applied, at, context));
     }
-    if events.is_empty() {
-        return Ok(());
-    }
     let rows = bulk(rows.values().map(|row| file_json(row, &context.words)).collect());
     sqlx::query(UPDATE_FILES).bind(rows).execute(&mut *tx).await.map_err(failed("record"))?;
-    counters.seq = write_events(tx, job, counters.seq, events).await?;
-    counters.keep(tx).await
+    write_events(tx, job, seq, events).await
 }
 
 const PLACE: &str = "

@@ -278,6 +278,26 @@ pub(super) async fn known(
     Ok(known.into_iter().collect())
 }
 
+const FILES_BY_KEY: &str = concat!(
+    "SELECT ",
+    file_columns!(),
+    " FROM json_each($2) AS e CROSS JOIN file AS f CROSS JOIN folder AS d",
+    " WHERE f.source = $1 AND f.key = e.value ->> 0 AND f.id > $3 AND f.id < $4 AND d.id = f.folder"
+);
+
+/// The files of these keys, whatever their standing.
+pub(super) async fn files_by_key(
+    tx: &mut AnyConnection,
+    context: &Context,
+    of: (JobId, SourceId),
+    keys: &str,
+) -> Result<Vec<FileRow>, StoreError> {
+    let (job, source) = of;
+    let query = sqlx::query(FILES_BY_KEY).bind(source.0).bind(keys.to_owned());
+    let query = query.bind(first_id(job)).bind(end_id(job));
+    files(&query.fetch_all(tx).await.map_err(failed("look up keys"))?, &context.words)
+}
+
 const AT_PATH: &str = concat!(
     "SELECT ",
     file_columns!(),

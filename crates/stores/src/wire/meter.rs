@@ -44,6 +44,11 @@ impl Meter {
         self.batched.fetch_add(batched, Ordering::Relaxed);
     }
 
+    /// Counts bytes of a streamed body.
+    pub(crate) fn sent_more(&self, bytes: u64) {
+        self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn received(&self, bytes: usize) {
         self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
     }

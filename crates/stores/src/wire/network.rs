@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use landfall_core::transport::{Request, Response, Stage, Transport, TransportError};
+use landfall_core::transport::{Body, Request, Response, Stage, Transport, TransportError};
 use landfall_core::{Code, ErrorKind, StoreError};
 
 use super::endpoint::is_loopback;
@@ -61,6 +61,24 @@ impl ReqwestTransport {
 #[async_trait]
 impl Transport for ReqwestTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.execute(request.map(reqwest::Body::from)).await
+    }
+
+    async fn send_stream(
+        &self,
+        head: http::Request<()>,
+        length: u64,
+        body: Body,
+    ) -> Result<Response, TransportError> {
+        let mut request = head.map(|()| reqwest::Body::wrap_stream(body));
+        // Without it the body would go out in chunks, which signed storage links refuse.
+        request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
+        self.execute(request).await
+    }
+}
+
+impl ReqwestTransport {
+    async fn execute(&self, request: http::Request<reqwest::Body>) -> Result<Response, TransportError> {
         let url = request.uri().to_string();
         // The last gate before the network: nothing leaves this machine in the clear, wherever the URL came from.
         if request.uri().scheme_str() != Some("https") && !is_loopback(&url) {

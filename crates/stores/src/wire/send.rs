@@ -63,7 +63,7 @@ impl std::fmt::Debug for WireParts {
 
 /// Sends the calls of one app in one tenant.
 pub struct Wire {
-    parts: WireParts,
+    pub(super) parts: WireParts,
     tokens: Arc<Tokens>,
     /// The only origin that ever gets the token.
     origin: String,
@@ -76,7 +76,7 @@ impl std::fmt::Debug for Wire {
 }
 
 /// How often one call was tried.
-struct Tries {
+pub(super) struct Tries {
     since: Instant,
     failed: u32,
     throttled: u32,
@@ -84,7 +84,7 @@ struct Tries {
 }
 
 impl Tries {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         Self { since: Instant::now(), failed: 0, throttled: 0, renewed: false }
     }
 
@@ -168,7 +168,7 @@ impl Wire {
     }
 
     /// Waits for admission, then takes a token that is fresh at that moment.
-    async fn enter(&self, call: &Call) -> Result<(Permit, Option<Token>), StoreError> {
+    pub(super) async fn enter(&self, call: &Call) -> Result<(Permit, Option<Token>), StoreError> {
         if call.auth == Auth::Bearer && !same_origin(&call.url, &self.origin) {
             // A link that leads elsewhere would carry the token to a stranger.
             let detail = format!("the service names {} as its own", shown_url(&call.url));
@@ -185,7 +185,7 @@ impl Wire {
     }
 
     /// Tells the lane how it went and says whether to try again, after the pause that belongs before it.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         call: &Call,
         tries: &mut Tries,
@@ -207,7 +207,12 @@ impl Wire {
         let status = seen.ok().flatten().map(|answer| answer.status.as_u16());
         if let (Some(401), Some(token), false) = (status, token, tries.renewed) {
             tries.renewed = true;
-            self.tokens.renew(token).await?;
+            if self.tokens.renews() {
+                self.tokens.renew(token).await?;
+            } else {
+                // Nobody here can renew it; a service that stumbled once says something else the second time.
+                tokio::time::sleep(backoff(&self.parts.chance, 1)).await;
+            }
             self.parts.meter.retried();
             return Ok(true);
         }
@@ -254,7 +259,7 @@ impl Wire {
         Ok(Opened::Refused(Answer { status: head.status, headers: head.headers, body }))
     }
 
-    fn request(&self, call: &Call, token: Option<&Token>) -> Result<Request, TransportError> {
+    pub(super) fn request(&self, call: &Call, token: Option<&Token>) -> Result<Request, TransportError> {
         self.parts.meter.sent(call.cost.units(RU_MINUTE), call.body.len(), call.batched);
         let mut request = Request::new(call.body.clone());
         *request.method_mut() = call.method.clone();
@@ -277,7 +282,7 @@ impl Wire {
         Ok(request)
     }
 
-    async fn collect(&self, mut body: Body) -> Result<Bytes, TransportError> {
+    pub(super) async fn collect(&self, mut body: Body) -> Result<Bytes, TransportError> {
         let mut whole = BytesMut::new();
         while let Some(piece) = body.next().await {
             let piece = piece?;
@@ -291,12 +296,12 @@ impl Wire {
     }
 }
 
-fn expected_length(headers: &http::HeaderMap) -> Option<u64> {
+pub(super) fn expected_length(headers: &http::HeaderMap) -> Option<u64> {
     header_text(headers, "content-length")?.trim().parse().ok()
 }
 
 /// A body that is counted, and that ends in an error where it is shorter than announced.
-fn guarded(body: Body, expected: Option<u64>, meter: &Arc<Meter>) -> Body {
+pub(super) fn guarded(body: Body, expected: Option<u64>, meter: &Arc<Meter>) -> Body {
     let state = (body, 0u64, Arc::clone(meter), false);
     Box::pin(futures_util::stream::unfold(state, move |(mut body, seen, meter, over)| async move {
         if over {
@@ -331,7 +336,7 @@ fn trace(call: &Call, seen: Result<Option<&Answer>, &TransportError>) {
 }
 
 /// The error of a call that never got an answer.
-fn broken(call: &Call, error: TransportError) -> StoreError {
+pub(super) fn broken(call: &Call, error: TransportError) -> StoreError {
     let unreachable = error.stage == Stage::Connect && call.auth == Auth::Bearer;
     let detail = format!("{} at {}", shown_text(&error.to_string()), shown_url(&call.url));
     let made = StoreError::new(ErrorKind::Interrupted, call.operation, &call.subject, detail);

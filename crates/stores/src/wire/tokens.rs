@@ -116,6 +116,8 @@ pub struct Tokens {
     /// Held while a token is renewed, across the waiting: that is what makes renewal happen once for
     /// all. A holder that is cancelled lets go, and the next one renews.
     state: Mutex<State>,
+    /// False for a token that somebody gave us and that only they can renew.
+    renews: bool,
 }
 
 #[derive(Default)]
@@ -148,7 +150,35 @@ impl Tokens {
             client: client.to_owned(),
             credential,
             state: Mutex::new(State::default()),
+            renews: true,
         }
+    }
+
+    /// A token that was given as such (`HF_TOKEN`): never asked for, never renewed.
+    #[must_use]
+    pub(crate) fn fixed(parts: WireParts, secret: SecretString) -> Self {
+        let token = Token {
+            secret: Arc::new(secret),
+            serial: 1,
+            renew_at: Timestamp::MAX,
+            expires: Timestamp::MAX,
+            skew: None,
+        };
+        Self {
+            parts,
+            endpoint: String::new(),
+            scope: String::new(),
+            tenant: String::new(),
+            client: "a given token".to_owned(),
+            credential: Credential::Secret(SecretString::from("")),
+            state: Mutex::new(State { token: Some(token), serial: 1 }),
+            renews: false,
+        }
+    }
+
+    /// True where a refused token can be exchanged for a new one.
+    pub(crate) fn renews(&self) -> bool {
+        self.renews
     }
 
     /// A token that still has some time to live.

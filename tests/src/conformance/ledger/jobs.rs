@@ -1,8 +1,9 @@
 //! Jobs, leases, runs and cursors.
 
-use landfall_core::ledger::{Enrolment, FolderPlacement, Record, RunStart};
+use landfall_core::ledger::{Answer, Enrolment, FolderPlacement, LookFilter, Looked, Record, RunStart};
 use landfall_core::row::Standing;
 use landfall_core::state::State;
+use landfall_core::store::Owe;
 use landfall_core::words::{Cursor, FileId, FolderId};
 use landfall_core::{Code, ErrorKind};
 
@@ -53,6 +54,18 @@ pub(super) async fn a_stale_epoch_is_refused_on_every_write(setup: Setup) {
         .await
         .unwrap();
     let (ledger, stale, source) = (&scene.ledger, &scene.job, scene.source);
+    let owe = Owe { source, subject: "投稿".into(), text: "{}".into() };
+    let look = Looked {
+        subject: "投稿".into(),
+        owner: String::new(),
+        section: String::new(),
+        answer: Answer::Present,
+        finding: None,
+        detail: "{}".into(),
+        at: at(1),
+    };
+    ledger.record_owing(stale, vec![], vec![owe.clone()], at(0)).await.unwrap();
+    ledger.looked(stale, vec![look.clone()]).await.unwrap();
     ledger.open_job("stale", "宛先", "test", at(1)).await.unwrap();
     let before = scene.files().await;
     let page = Enrolment { source, pass: 1, items: vec![], cursor: None, complete: true, at: at(1) };
@@ -67,7 +80,12 @@ pub(super) async fn a_stale_epoch_is_refused_on_every_write(setup: Setup) {
         ledger.settle_tree(stale, source, at(1)).await.err(),
         ledger.place(stale, vec![super::placed(&row)]).await.err(),
         ledger.place_folders(stale, vec![place]).await.err(),
-        ledger.record(stale, vec![record]).await.err(),
+        ledger.record(stale, vec![record.clone()]).await.err(),
+        ledger.record_owing(stale, vec![record], vec![owe.clone()], at(1)).await.err(),
+        ledger.record_owing(stale, vec![], vec![owe], at(1)).await.err(),
+        ledger.settle_owed(stale, vec![1]).await.err(),
+        ledger.looked(stale, vec![Looked { at: at(9), ..look.clone() }]).await.err(),
+        ledger.forget_looks(stale, at(2)).await.err(),
         ledger.bind_folder(stale, row.folder, None).await.err(),
         ledger.folder_timed(stale, row.folder).await.err(),
     ];
@@ -76,6 +94,9 @@ pub(super) async fn a_stale_epoch_is_refused_on_every_write(setup: Setup) {
         assert_eq!((error.kind, error.code), (ErrorKind::Rejected, Some(Code::LeaseLost)), "write {number}");
     }
     assert_eq!(scene.files().await, before);
+    assert_eq!(ledger.owed(stale.id, 0, 10).await.unwrap().len(), 1, "nothing was owed, nothing settled");
+    let looks = ledger.looks(stale.id, &LookFilter::default(), "", 10).await.unwrap();
+    assert_eq!(looks, [look], "no look was replaced, none forgotten");
 }
 
 pub(super) async fn a_second_process_is_refused_while_the_first_lives(setup: Setup) {

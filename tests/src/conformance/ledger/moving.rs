@@ -13,20 +13,20 @@ use landfall_core::{Algo, Digest, Digests, ErrorKind};
 use super::{Scene, Setup, at, entry, file, folder, intended, placed, quickxor};
 
 /// A record on a row in its present state.
-fn record(row: &FileRow, event: Event) -> Record {
+pub(super) fn record(row: &FileRow, event: Event) -> Record {
     Record { file: row.id, expect: row.state, event, at: at(100) }
 }
 
-fn sent() -> Digests {
+pub(super) fn sent() -> Digests {
     Digests { sha256: Digest::new(Algo::Sha256, &[7; 32]), ..quickxor(1) }
 }
 
-fn holding() -> Holding {
+pub(super) fn holding() -> Holding {
     let evidence = Evidence { size: ByteSize(10), digests: quickxor(1) };
     Holding { item: ItemKey::from("dest-1"), revision: Some(Revision("\"d,1\"".into())), evidence }
 }
 
-fn proof() -> Proof {
+pub(super) fn proof() -> Proof {
     let ours = Evidence { size: ByteSize(10), digests: sent() };
     match Proof::compare(&ours, &holding().evidence, SourceLeg::Matched, ProofKind::Hash, at(103)) {
         Comparison::Proven(proof) => proof,
@@ -34,14 +34,14 @@ fn proof() -> Proof {
     }
 }
 
-async fn lead(scene: &Scene, key: &str, events: Vec<Event>) {
+pub(super) async fn lead(scene: &Scene, key: &str, events: Vec<Event>) {
     for event in events {
         let row = scene.file(key).await;
         scene.ledger.record(&scene.job, vec![record(&row, event)]).await.unwrap();
     }
 }
 
-fn present() -> Event {
+pub(super) fn present() -> Event {
     Event::Present { holding: holding(), via: Via::Stream, sent: sent(), leg: None, reason: Reason::Unproven }
 }
 
@@ -106,7 +106,8 @@ pub(super) async fn a_file_goes_the_whole_way(setup: Setup) {
     let scene = Scene::open(&setup, "whole-way").await;
     scene.pass(true, vec![file("f", "", "会議.wav")]).await;
     scene.place_all().await;
-    let spooled = Event::Spooled { size: ByteSize(10), digests: sent(), leg: SourceLeg::Contradicted };
+    let spooled =
+        Event::Spooled { size: ByteSize(10), digests: sent(), leg: SourceLeg::Contradicted, sealed: None };
     let wait =
         Event::Deferred { reason: Reason::Throttled, comment: "429 だ".into(), not_before: Some(at(500)) };
     lead(&scene, "f", vec![spooled, intended(), wait]).await;

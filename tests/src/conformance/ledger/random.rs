@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use landfall_core::ledger::{
-    Enrolment, FileFilter, FolderPlacement, JobHandle, Ledger, MemoryLedger, Placement, Record, RunStart,
+    Answer, Enrolment, FileFilter, FolderPlacement, JobHandle, Ledger, LookFilter, Looked, MemoryLedger,
+    Placement, Record, RunStart,
 };
 use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
 use landfall_core::row::Standing;
 use landfall_core::state::{Event, Reason, State, Via};
-use landfall_core::store::{Holding, Listed};
+use landfall_core::store::{Holding, Listed, Owe};
 use landfall_core::words::{ByteSize, Cursor, FileId, ItemKey, RelPath, SourceId, TreeId, fold_hash};
 use landfall_core::{Algo, Digest, Digests, StoreError};
 
@@ -80,7 +81,7 @@ impl Story {
         self.clock += 1;
         let now = at(self.clock);
         let which = self.rng.usize(..2);
-        match self.rng.u32(..20) {
+        match self.rng.u32(..24) {
             0..=5 => self.enrol(which, context).await,
             6 => {
                 let full = self.rng.bool();
@@ -108,6 +109,9 @@ impl Story {
             11 => self.place_folders(which, context).await,
             12..=16 => self.record(context).await,
             17..=18 => self.observe(context).await,
+            19 => self.settle_owed(context).await,
+            20..=21 => self.looked(context).await,
+            22 => self.forget_looks(context).await,
             _ => {
                 let command = self.pick(&["run", "crawl"]).to_owned();
                 let (fresh, end) = (self.rng.bool(), self.rng.bool());
@@ -261,8 +265,9 @@ impl Story {
         let comment = self.pick(&["", "理由", "it's"]).to_owned();
         let reason = self.pick(Reason::ALL);
         let kind = self.pick(&[ProofKind::Hash, ProofKind::Bytes]);
+        let sealed = self.pick(&[None, Some(1), Some(2)]).map(|n| Box::new(super::owing::sealed(n)));
         match self.rng.u32(..12) {
-            0 => Event::Spooled { size: evidence.size, digests, leg: SourceLeg::Unpublished },
+            0 => Event::Spooled { size: evidence.size, digests, leg: SourceLeg::Unpublished, sealed },
             1 | 2 => Event::Present {
                 holding: held,
                 via: self.pick(&Via::ALL),
@@ -313,13 +318,81 @@ impl Story {
                 at: at(self.clock),
             });
         }
+        let owing = self.rng.bool();
+        let owes: Vec<(usize, &str)> =
+            (0..self.rng.usize(..3)).map(|_| (self.rng.usize(..2), self.pick(&NAMES))).collect();
+        let now = at(self.clock);
         let answers = self.each(async |side, story| {
             let n = story.at(side);
             let mut records = records.clone();
             records.iter_mut().for_each(|r| r.file.0 += story.jobs[n].id.0 << 32);
-            shape(&side.record(&story.jobs[n], records).await)
+            if !owing {
+                return shape(&side.record(&story.jobs[n], records).await);
+            }
+            let owe = |(source, subject): &(usize, &str)| Owe {
+                source: story.sources[n][*source],
+                subject: (*subject).to_owned(),
+                text: format!("{{\"{subject}\"}}"),
+            };
+            shape(&side.record_owing(&story.jobs[n], records, owes.iter().map(owe).collect(), now).await)
         });
         same(answers.await, context);
+    }
+
+    async fn settle_owed(&mut self, context: &str) {
+        let known = self.sides[0].owed(self.jobs[0].id, 0, 1000).await.unwrap();
+        let mut seqs: Vec<i64> = known.iter().map(|o| o.seq).filter(|_| self.rng.bool()).collect();
+        seqs.push(self.rng.i64(0..20));
+        let answers = self.each(async |side, story| {
+            shape(&side.settle_owed(&story.jobs[story.at(side)], seqs.clone()).await)
+        });
+        same(answers.await, context);
+    }
+
+    async fn looked(&mut self, context: &str) {
+        let looks: Vec<Looked> = (0..self.rng.usize(..8))
+            .map(|_| Looked {
+                subject: format!("{}{}", self.pick(&NAMES), self.rng.u8(..4)),
+                owner: self.pick(&NAMES).to_owned(),
+                section: self.pick(&["ada", "bob"]).to_owned(),
+                answer: self.pick(&Answer::ALL),
+                finding: self.pick(&[None, None, Some("missing"), Some("違う")]).map(str::to_owned),
+                detail: self.pick(&["{}", "it's \0"]).to_owned(),
+                at: at(self.clock),
+            })
+            .collect();
+        let answers = self
+            .each(async |side, story| shape(&side.looked(&story.jobs[story.at(side)], looks.clone()).await));
+        same(answers.await, context);
+    }
+
+    async fn forget_looks(&mut self, context: &str) {
+        let before = at(self.clock - self.rng.i64(0..60));
+        let answers = self
+            .each(async |side, story| shape(&side.forget_looks(&story.jobs[story.at(side)], before).await));
+        same(answers.await, context);
+    }
+
+    /// What both owe, and what was seen.
+    async fn outbox(&self, n: usize) -> Vec<String> {
+        let (side, job) = (&self.sides[n], self.jobs[n].id);
+        let mut view = Vec::new();
+        for mut owed in side.owed(job, 0, 1000).await.unwrap() {
+            let place = self.sources[n].iter().position(|s| *s == owed.owe.source);
+            owed.owe.source.0 = 0;
+            view.push(format!("{place:?} {owed:?}"));
+        }
+        for findings in [false, true] {
+            for section in [None, Some("ada")] {
+                let filter = LookFilter { findings, section: section.map(str::to_owned) };
+                view.extend(
+                    side.looks(job, &filter, "", 1000).await.unwrap().iter().map(|l| format!("{l:?}")),
+                );
+                let page = side.looks(job, &filter, "か", 3).await.unwrap();
+                view.extend(page.iter().map(|l| format!("{l:?}")));
+            }
+        }
+        view
     }
 
     /// Everything that both hold, with ids counted from the job's own base.
@@ -355,7 +428,12 @@ impl Story {
             let keys: Vec<_> =
                 (0..30).flat_map(|k| [format!("d{k}"), format!("f{k}")]).map(ItemKey).collect();
             view.push(format!("{:?}", side.unknown_keys(job, *id, &keys).await.unwrap()));
+            let mut known = side.files_by_key(job, *id, &keys).await.unwrap();
+            known.sort_by_key(|row| row.id);
+            let known = known.iter().map(|r| (self.base(n, r.id.0), r.state, r.sealed.is_some()));
+            view.push(format!("{:?}", known.collect::<Vec<_>>()));
         }
+        view.extend(self.outbox(n).await);
         for mut event in side.events(job, 0, 100_000).await.unwrap() {
             event.file.0 = self.base(n, event.file.0);
             view.push(format!("{event:?}"));

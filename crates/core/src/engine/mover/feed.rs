@@ -119,6 +119,7 @@ impl Mover {
         row.path()
             .and_then(|path| path.below(&slot.scope))
             .is_some_and(|path| self.options.paths.take_path(&path))
+            && self.options.only.as_ref().is_none_or(|only| only.contains(&row.entry.key))
             && slot.source.takes(&row.entry)
     }
 

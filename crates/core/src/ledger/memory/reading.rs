@@ -1,12 +1,14 @@
 //! Scans, look-ups and totals.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::store::Job;
 use crate::ledger::intake::spelt;
-use crate::ledger::types::{FileFilter, FolderRow, Tally};
+use crate::ledger::types::{FileFilter, FolderRow, LookFilter, Looked, Tally};
 use crate::row::{FileRow, Standing};
 use crate::state::State;
+use crate::store::Owed;
 use crate::words::{ByteSize, FileId, FolderId, ItemKey, RelPath, SourceId, fold_hash};
 
 impl Job {
@@ -97,12 +99,14 @@ impl Job {
             || folder.is_some_and(|f| f.name.is_some() && f.standing != Standing::Gone)
     }
 
-    /// Exact spelling first; where nothing is spelt so, whatever folds alike.
+    /// The files of these keys, each once, whatever their standing.
     pub(super) fn by_key(&self, source: SourceId, keys: &[ItemKey]) -> Vec<FileRow> {
-        let ids = keys.iter().filter_map(|key| self.file_keys.get(&(source, key.clone())));
+        let keys: BTreeSet<&ItemKey> = keys.iter().collect();
+        let ids = keys.into_iter().filter_map(|key| self.file_keys.get(&(source, key.clone())));
         ids.filter_map(|id| self.filled(*id)).collect()
     }
 
+    /// Exact spelling first; where nothing is spelt so, whatever folds alike.
     pub(super) fn find_path(&self, path: &RelPath) -> Vec<FileRow> {
         let Some(parent) = path.parent() else { return Vec::new() };
         let parent_hash = fold_hash(parent.as_str());
@@ -118,6 +122,22 @@ impl Job {
             .collect();
         rows.sort_by_key(|row| row.id);
         spelt(rows, path)
+    }
+
+    /// What is owed, ascending after a number.
+    pub(super) fn owed(&self, after: i64, limit: usize) -> Vec<Owed> {
+        let owed = self.owed.range((Bound::Excluded(after), Bound::Unbounded));
+        owed.take(limit).map(|(_, owed)| owed.clone()).collect()
+    }
+
+    /// Looks by subject after one, as the filter says.
+    pub(super) fn looks(&self, filter: &LookFilter, after: &str, limit: usize) -> Vec<Looked> {
+        let wanted = |look: &&Looked| {
+            (!filter.findings || look.finding.is_some())
+                && filter.section.as_ref().is_none_or(|section| *section == look.section)
+        };
+        let looks = self.looks.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
+        looks.map(|(_, look)| look).filter(wanted).take(limit).cloned().collect()
     }
 
     pub(super) fn tally(&self, source: Option<SourceId>) -> Tally {

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::found::Tree;
 use crate::code::Code;
 use crate::error::{ErrorKind, StoreError};
+use crate::ledger::intake;
 use crate::ledger::types::{CursorRow, EventRow, FolderRow, JobHandle, Looked, RunRow, RunStart, SourceRow};
 use crate::memo::MemoValue;
 use crate::row::{FileRow, Standing};
-use crate::store::Owed;
+use crate::store::{Owe, Owed};
 use crate::words::{
     Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, Times, TreeId, fold_hash,
 };
@@ -41,8 +42,8 @@ pub(super) struct Job {
     pub(super) folders: BTreeMap<FolderId, Folder>,
     pub(super) files: BTreeMap<FileId, FileRow>,
     pub(super) events: Vec<EventRow>,
-    pub(super) owed: Vec<Owed>,
-    pub(super) owed_seq: i64,
+    pub(super) owed: BTreeMap<i64, Owed>,
+    next_owed: i64,
     pub(super) looks: BTreeMap<String, Looked>,
     pub(super) file_keys: BTreeMap<(SourceId, ItemKey), FileId>,
     pub(super) folder_keys: BTreeMap<(SourceId, ItemKey), FolderId>,
@@ -230,8 +231,8 @@ impl Job {
             folders: BTreeMap::new(),
             files: BTreeMap::new(),
             events: Vec::new(),
-            owed: Vec::new(),
-            owed_seq: 0,
+            owed: BTreeMap::new(),
+            next_owed: 0,
             looks: BTreeMap::new(),
             file_keys: BTreeMap::new(),
             folder_keys: BTreeMap::new(),
@@ -281,6 +282,15 @@ impl Job {
         self.folder_keys.insert((source, key), id);
         self.folders.insert(id, Folder { row, target_hash: 0 });
         id
+    }
+
+    /// Notes what is owed, under numbers that were never given before.
+    pub(super) fn owe(&mut self, owes: Vec<Owe>, at: Timestamp) {
+        for owe in owes.into_iter().map(intake::owe) {
+            self.next_owed += 1;
+            let owed = Owed { seq: self.next_owed, owe, at: intake::held_moment(at) };
+            self.owed.insert(owed.seq, owed);
+        }
     }
 
     pub(super) fn next_file_id(&mut self) -> FileId {

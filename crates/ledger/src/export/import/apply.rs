@@ -170,7 +170,12 @@ impl Applying<'_> {
         }
         self.report.adopted += 1;
         self.report.adopted_bytes += bytes.read.size.0;
-        Ok(Some(Event::Spooled { size: bytes.read.size, digests: bytes.read.digests, leg: bytes.leg }))
+        Ok(Some(Event::Spooled {
+            size: bytes.read.size,
+            digests: bytes.read.digests,
+            leg: bytes.leg,
+            sealed: None,
+        }))
     }
 
     async fn in_spool(

@@ -1,0 +1,156 @@
+//! How far a verify came: kept in the ledger, so that an interrupted one goes on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use landfall_core::StoreError;
+use landfall_core::memo::{MemoKey, MemoValue};
+use landfall_stores::catalogue::{LocalFile, Narrowing, Post, PostKey, Wanted};
+use serde::{Deserialize, Serialize};
+
+use super::VerifyOptions;
+use crate::Archive;
+
+/// An interrupted verify older than this begins anew.
+const KEEPS: Duration = Duration::from_secs(24 * 3600);
+
+/// How far a verify came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    /// When it began.
+    pub(super) started: Timestamp,
+    /// What it is about, so that only the same is gone on with.
+    about: String,
+    /// The pinned state of each repository.
+    pub(super) heads: BTreeMap<String, String>,
+    /// The last post that is done with: its table and id.
+    pub(super) after: Option<(String, String)>,
+    /// URLs that were counted up to there.
+    pub(super) urls: u64,
+    /// It came to its end.
+    pub(super) finished: bool,
+    /// An earlier process began it.
+    #[serde(skip)]
+    pub(super) resumed: bool,
+}
+
+impl Archive {
+    fn state_memo(&self) -> MemoKey {
+        MemoKey::new(self.job.handle.id, "verify", "state")
+    }
+
+    /// Begins a verify, or goes on with an interrupted one of the same words that is younger than a day.
+    pub(super) async fn begin_verify(&self, options: &VerifyOptions) -> Result<State, StoreError> {
+        let about = self.about(options);
+        let now = self.engine.clock.now();
+        let earlier = self.engine.ledger.memo(&self.state_memo()).await?;
+        if let Some(earlier) = earlier.and_then(|text| serde_json::from_str::<State>(&text).ok()) {
+            let young = now.duration_since(earlier.started).unsigned_abs() < KEEPS;
+            if !options.fresh && !earlier.finished && young && earlier.about == about {
+                return Ok(State { resumed: true, ..earlier });
+            }
+        }
+        let heads = BTreeMap::new();
+        Ok(State { started: now, about, heads, after: None, urls: 0, finished: false, resumed: false })
+    }
+
+    /// Writes down how far it came.
+    pub(super) async fn save_state(&self, state: &State) -> Result<(), StoreError> {
+        let text = serde_json::to_string(state).unwrap_or_default();
+        self.engine.ledger.remember(&self.state_memo(), MemoValue { text, secret: false, expires: None }).await
+    }
+
+    /// What a verify is about, in words that differ where it differs.
+    fn about(&self, options: &VerifyOptions) -> String {
+        format!("{:?} {:?} {:?} {:?}", self.narrowing(), options.depth, options.limit, options.only)
+    }
+
+    /// True where a verify was about everything that is recorded.
+    pub(super) fn is_whole(&self, options: &VerifyOptions) -> bool {
+        *self.narrowing() == Default::default() && options.limit.is_none() && options.only.is_none()
+    }
+
+    /// How many entries a repository had when it was last listed.
+    pub(super) async fn entries_of(&self, repo: &str) -> Result<Option<u64>, StoreError> {
+        let memo = MemoKey::new(self.job.handle.id, "entries", repo);
+        Ok(self.engine.ledger.memo(&memo).await?.and_then(|text| text.parse().ok()))
+    }
+
+    /// Keeps how many entries a repository has.
+    pub(super) async fn remember_entries(&self, repo: &str, entries: u64) -> Result<(), StoreError> {
+        let memo = MemoKey::new(self.job.handle.id, "entries", repo);
+        let value = MemoValue { text: entries.to_string(), secret: false, expires: None };
+        self.engine.ledger.remember(&memo, value).await
+    }
+
+    /// The reason for which a finding was settled for good, where it was.
+    pub(crate) async fn settled(&self, subject: &str) -> Result<Option<String>, StoreError> {
+        self.engine.ledger.memo(&MemoKey::new(self.job.handle.id, "settled", subject)).await
+    }
+
+    /// The one local file of a post that a plain name means; `None` where there is none, or more than one.
+    pub(crate) async fn one_local(&self, post: &Post, plain: &str) -> Result<Option<LocalFile>, StoreError> {
+        let wanted = Wanted { name: Some(plain.to_owned()), ..Wanted::numbered(post.key(), 1) };
+        let wanted = Wanted { index: None, ..wanted };
+        let mut files = self.catalogue.find_local(post, &wanted).await?;
+        Ok(if files.len() == 1 { files.pop() } else { None })
+    }
+
+    /// Walks over the posts that the catalogue is narrowed to, after one.
+    pub(crate) fn walk(&self, after: Option<(String, String)>) -> Walk<'_> {
+        Walk { archive: self, after, table: 0, done: false }
+    }
+}
+
+/// A walk over posts, table by table, by id.
+pub(crate) struct Walk<'a> {
+    archive: &'a Archive,
+    after: Option<(String, String)>,
+    table: usize,
+    done: bool,
+}
+
+impl Walk<'_> {
+    /// The next posts; `None` at the end. May be an empty page where nothing on it is meant.
+    pub(crate) async fn next(&mut self, limit: usize) -> Result<Option<Vec<Post>>, StoreError> {
+        let tables: Vec<&str> = self.archive.catalogue.catalogue().tables().collect();
+        while !self.done {
+            if let Some((table, _)) = &self.after {
+                let Some(at) = tables.iter().position(|name| *name == table.as_str()) else { break };
+                self.table = self.table.max(at);
+            }
+            let Some(table) = tables.get(self.table) else { break };
+            let after = self.after.as_ref().filter(|(name, _)| name.as_str() == *table).map(|(_, id)| id.as_str());
+            let posts = self.archive.catalogue.catalogue().posts(table, after, limit).await?.posts;
+            let Some(last) = posts.last() else {
+                self.table += 1;
+                self.after = None;
+                continue;
+            };
+            self.after = Some(((*table).to_owned(), last.id.clone()));
+            let narrowing = self.archive.narrowing();
+            let wanted = |post: &Post| narrowing.takes(&post.table, &post.username, &post.date);
+            return Ok(Some(posts.into_iter().filter(wanted).collect()));
+        }
+        self.done = true;
+        Ok(None)
+    }
+
+    /// The last post that was given.
+    pub(crate) fn at(&self) -> Option<(String, String)> {
+        self.after.clone()
+    }
+}
+
+impl Archive {
+    /// What part of the catalogue this is about.
+    pub(crate) fn narrowing(&self) -> &Narrowing {
+        &self.catalogue.catalogue().config().narrowing
+    }
+
+    /// The post of a key, as it is now.
+    pub(crate) async fn post(&self, key: &PostKey) -> Result<Option<Post>, StoreError> {
+        self.catalogue.catalogue().post(key).await
+    }
+}

@@ -1,0 +1,175 @@
+//! What the commands of the archive take: `verify`, `backlog`, `repair` and `seal`.
+//!
+//! Owns words and defaults, as its parent does; what they mean stands in the commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Which posts take part in this call.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Posts {
+    /// Only posts of this author, whatever the case; may be given several times.
+    #[arg(long, env = "LANDFALL_USER", value_name = "NAME", value_delimiter = '\n')]
+    pub(crate) user: Vec<String>,
+    /// Only posts of this table; may be given several times.
+    #[arg(long, env = "LANDFALL_TABLE", value_name = "TABLE", value_delimiter = '\n')]
+    pub(crate) table: Vec<String>,
+    /// Only files of this kind.
+    #[arg(long, env = "LANDFALL_FILE_TYPE", value_enum)]
+    pub(crate) file_type: Option<FileType>,
+    /// Only posts from then on: a date, an RFC 3339 time, or an age like 30d.
+    #[arg(long, env = "LANDFALL_SINCE", value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    /// Leave out this many posts at the beginning.
+    #[arg(long, env = "LANDFALL_START", value_name = "N")]
+    pub(crate) start: Option<u64>,
+}
+
+impl Posts {
+    /// True where nothing narrows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.user.is_empty()
+            && self.table.is_empty()
+            && self.file_type.is_none()
+            && self.since.is_none()
+            && self.start.is_none()
+    }
+}
+
+/// A kind of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileType {
+    /// Pictures.
+    Images,
+    /// Videos, animations, sounds.
+    Videos,
+}
+
+/// How deep a verify looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// That it is there, under that name, and unchanged where it was proven.
+    Exists,
+    /// That it holds the file's bytes: what has no record is shown by sealing the local file again.
+    Hash,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Verify {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) posts: Posts,
+    /// How deep to look.
+    #[arg(long, env = "LANDFALL_DEPTH", value_enum, default_value = "exists")]
+    pub(crate) depth: Depth,
+    /// Recorded URLs that are looked at together.
+    #[arg(long, env = "LANDFALL_BATCH_SIZE", value_name = "N", default_value_t = 500)]
+    pub(crate) batch_size: usize,
+    /// The pause between batches, as 0.2 (seconds) or 200ms.
+    #[arg(long, env = "LANDFALL_DELAY", value_name = "TIME", default_value = "0", value_parser = crate::config::pause)]
+    pub(crate) delay: Duration,
+    /// Go on with an interrupted verify of the same words that is younger than a day: the default.
+    #[arg(long, env = "LANDFALL_RESUME", value_parser = FalseyValueParser::new(), conflicts_with = "fresh")]
+    pub(crate) resume: bool,
+    /// Begin anew, at the present state of every repository.
+    #[arg(long, env = "LANDFALL_FRESH", value_parser = FalseyValueParser::new())]
+    pub(crate) fresh: bool,
+    /// At most this many recorded URLs.
+    #[arg(long, env = "LANDFALL_LIMIT", value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Keep the old checker's progress file up to date as well.
+    #[arg(long, env = "LANDFALL_PROGRESS_FILE", value_name = "FILE")]
+    pub(crate) progress_file: Option<PathBuf>,
+}
+
+/// Arguments of `backlog`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Backlog {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) posts: Posts,
+    /// At most this many posts in the list of the newest.
+    #[arg(long, env = "LANDFALL_LIMIT", value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print every post as CSV, and nothing else.
+    #[arg(long, env = "LANDFALL_CSV", value_parser = FalseyValueParser::new(), conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// Arguments of `repair`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Repair {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) posts: Posts,
+    /// Only say what would be done.
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
+    pub(crate) dry_run: bool,
+    /// At most this many posts.
+    #[arg(long, env = "LANDFALL_LIMIT", value_name = "POSTS")]
+    pub(crate) limit: Option<u64>,
+    /// Only this pattern (1, 1b, 2, 3, 4, 5, 6) or this finding (wrong-path, leak, …); may be given several times.
+    #[arg(long, env = "LANDFALL_PATTERN", value_name = "PATTERN", value_delimiter = '\n')]
+    pub(crate) pattern: Vec<String>,
+    /// Look again at what the old checker's progress file calls missing, and mend what is wrong with it.
+    #[arg(long, env = "LANDFALL_FROM", value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Take plain files away from the Hub, once the sealed ones are proven. Older commits keep them.
+    #[arg(long, env = "LANDFALL_REMOVE_LEAKS", value_parser = FalseyValueParser::new())]
+    pub(crate) remove_leaks: bool,
+    /// Try again what was settled for good (deleted posts, protected accounts, dead media).
+    #[arg(long, env = "LANDFALL_RETRY_GONE", value_parser = FalseyValueParser::new())]
+    pub(crate) retry_gone: bool,
+}
+
+/// The commands of `seal`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Seal {
+    /// Seal one file.
+    Encrypt(SealFile),
+    /// Open one sealed file.
+    Decrypt(SealFile),
+    /// Print the sealed name of a plain one.
+    Name(SealName),
+}
+
+/// Where the key is.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SealKey {
+    /// The remote of the type crypt; the first one if not given.
+    #[arg(long, env = "LANDFALL_SEAL_REMOTE", value_name = "NAME")]
+    pub(crate) remote: Option<String>,
+}
+
+/// Arguments of `seal encrypt` and `seal decrypt`.
+#[derive(Args, Debug)]
+pub(crate) struct SealFile {
+    #[command(flatten)]
+    pub(crate) key: SealKey,
+    /// The file to read.
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// The file to write; it must not be there yet.
+    #[arg(value_name = "OUT")]
+    pub(crate) output: PathBuf,
+}
+
+/// Arguments of `seal name`.
+#[derive(Args, Debug)]
+pub(crate) struct SealName {
+    #[command(flatten)]
+    pub(crate) key: SealKey,
+    /// Print the plain name of a sealed one.
+    #[arg(long, env = "LANDFALL_DECODE", value_parser = FalseyValueParser::new())]
+    pub(crate) decode: bool,
+    /// One name, without slashes.
+    #[arg(value_name = "SEGMENT", allow_hyphen_values = true)]
+    pub(crate) segment: String,
+}
