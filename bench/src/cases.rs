@@ -1,11 +1,12 @@
-//! The cases, their limits, and how they are printed.
+//! The cases of moving trees between drives, and their limits.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::process::{Measured, Simulator, measure};
+use crate::figures::{count, limit, megabytes, requests, used};
+use crate::process::{Simulator, measure};
 
 /// Most requests a small file may cost.
 const REQUESTS_A_FILE: f64 = 3.1;
@@ -99,41 +100,4 @@ fn nothing_wrong(sim: &Simulator, job: &str) -> Result<bool> {
     let words = objections.as_deref().unwrap_or("nothing missing, different, extra, doubled or left over");
     println!("  {:<22} {words}", "compare");
     Ok(objections.is_none())
-}
-
-/// Prints a figure beside its limit; `false` where it is above.
-fn limit(name: &str, value: f64, most: f64, unit: &str) -> bool {
-    let kept = value <= most;
-    let word = if kept { "kept" } else { "NOT KEPT" };
-    println!("  {name:<22} {value:.3} {unit} (at most {most}: {word})");
-    kept
-}
-
-fn requests(seen: &Value) {
-    let routes = seen["by_route"].as_object().cloned().unwrap_or_default();
-    println!(
-        "  {:<22} {} ({} more inside batches)",
-        "requests",
-        count(seen, "total"),
-        count(seen, "batched")
-    );
-    for (route, number) in &routes {
-        println!("    {route:<28} {number}");
-    }
-    println!("  {:<22} {}", "resource units", count(seen, "resource_units"));
-}
-
-fn used(measured: &Measured, files: Option<u64>) {
-    let rate = files.map(|n| format!(" ({:.0} a second)", n as f64 / measured.seconds)).unwrap_or_default();
-    println!("  {:<22} {:.2} s{rate}", "time", measured.seconds);
-    println!("  {:<22} {:.2} s", "CPU", measured.cpu);
-    println!("  {:<22} {:.1} MB", "peak memory", megabytes(measured.peak));
-}
-
-fn count(seen: &Value, name: &str) -> u64 {
-    seen[name].as_u64().unwrap_or(0)
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }

@@ -1,24 +1,37 @@
-//! What Landfall costs, measured from outside: `landfall sim` in one process, `landfall run` or `crawl` in another.
+//! What Landfall costs, measured from outside: the simulator in one process, `landfall` in another.
 //!
-//! `cargo run --release -p landfall-bench -- small|flat|big|all`. Each case works in a folder of its own that is
-//! removed afterwards. Requests and resource units are the simulator's counts, CPU and memory the kernel's (Linux).
+//! `cargo run --release -p landfall-bench -- small|flat|big|archive|all`. Each case works in a folder of its own that
+//! is removed afterwards. Requests and resource units are the simulator's counts, CPU and memory the kernel's (Linux).
+//! Worlds of drives are served by `landfall sim`; archives, which no scenario has in these sizes, by this program.
 
+mod archive;
 mod cases;
+mod figures;
 mod inspect;
 mod process;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
-const USAGE: &str = "usage: landfall-bench small|flat|big|all [--files N]
+const USAGE: &str = "usage: landfall-bench CASE [--files N]
 
-  small   2,000 files of 10 KiB at 20 ms latency, no quota: requests a file, and what a second run writes
-  flat    a crawl of 100,000 and of 1,000,000 entries in one folder: peak memory
-  big     one file of 4 GiB: peak memory
+  small           2,000 files of 10 KiB at 20 ms latency, no quota: requests a file, and what a second run writes
+  flat            a crawl of 100,000 and of 1,000,000 entries in one folder: peak memory
+  big             one file of 4 GiB: peak memory
+  archive-verify  8,863 recorded URLs in one dataset and in three, 300 of them wrong, and 100,000: requests, seconds
+  archive-backup  10,000 files that were never backed up: requests, commits
+  archive-proof   a proof by hash of 8,863 older objects, with the Hub's quota and without it: requests, seconds
+  seal            CPU seconds of sealing 2 GiB, against rclone
+  archive         the four above
+  all             everything
 
---files N  another number of files (small), of entries (flat)";
+--files N  another number of files (small, archive-backup, archive-proof), of entries (flat), of MiB (seal)";
+
+const CASES: &[&str] =
+    &["small", "flat", "big", "archive-verify", "archive-backup", "archive-proof", "seal", "archive", "all"];
 
 fn main() -> ExitCode {
     match start() {
@@ -42,7 +55,7 @@ fn start() -> Result<bool> {
             _ => bail!("{USAGE}"),
         }
     }
-    if !["small", "flat", "big", "all"].contains(&case.as_str()) {
+    if !CASES.contains(&case.as_str()) {
         bail!("{USAGE}");
     }
     let landfall = binary()?;
@@ -59,7 +72,7 @@ fn start() -> Result<bool> {
     if case == "big" || case == "all" {
         kept &= cases::big(&landfall)?;
     }
-    Ok(kept)
+    Ok(kept & archive::cases(&case, &landfall, files)?)
 }
 
 /// The `landfall` beside this program, built first where cargo started us.

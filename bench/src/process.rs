@@ -98,8 +98,13 @@ pub(crate) struct Measured {
     pub(crate) peak: u64,
 }
 
-/// Runs `landfall ARGS --json` to its end and measures it.
+/// Runs `landfall ARGS --json` to its end, which must be a success, and measures it.
 pub(crate) fn measure(landfall: &Path, folder: &Path, args: &[&str]) -> Result<Measured> {
+    measure_to(landfall, folder, args, 0)
+}
+
+/// Runs `landfall ARGS --json` to its end, which must be by that exit code, and measures it.
+pub(crate) fn measure_to(landfall: &Path, folder: &Path, args: &[&str], code: i32) -> Result<Measured> {
     let begun = Instant::now();
     let mut child = command(landfall, folder)
         .args(args)
@@ -132,7 +137,7 @@ pub(crate) fn measure(landfall: &Path, folder: &Path, args: &[&str]) -> Result<M
     if watcher.join().is_err() {
         bail!("the watcher ended early");
     }
-    if !status.success() {
+    if status.code() != Some(code) {
         let log = std::fs::read_to_string(folder.join("command.log")).unwrap_or_default();
         bail!("landfall {} ended with {status}\n{out}\n{log}", args.join(" "));
     }

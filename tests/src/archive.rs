@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use landfall_archive::{Archive, HubShelves, RepairOptions, RepairReport, VerifyOptions, VerifyReport};

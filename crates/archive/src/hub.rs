@@ -65,6 +65,11 @@ impl Shelves for HubShelves {
         match self.api.repo(&RepoId::parse(repo)?).await {
             Ok(info) => Ok(Some(info.sha)),
             Err(error) if error.code == Some(Code::RepositoryNotFound) => Ok(None),
+            // Somebody else's repository makes its own URLs unknown and ends nothing.
+            Err(mut error) if error.code == Some(Code::RepositoryDenied) => {
+                error.code = None;
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }

@@ -226,6 +226,10 @@ impl Archive {
                 break;
             }
             for mut outcome in self.mend(keys, options).await? {
+                if outcome.files.is_empty() {
+                    // What was found is mended already.
+                    continue;
+                }
                 number += 1;
                 outcome.number = (number, all);
                 report.add(&outcome);

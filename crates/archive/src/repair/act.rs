@@ -67,7 +67,17 @@ impl Archive {
                 }
             }
         }
-        self.send(&mut ward, sends).await?;
+        // Files of one key follow each other: a picture and a video that were both counted from 0.
+        while !sends.is_empty() {
+            let mut keys = BTreeSet::new();
+            let first = |(key, planned): &(PostKey, Planned)| match &planned.step {
+                Step::Send { name, .. } => keys.insert(item_key(key, name)),
+                _ => true,
+            };
+            let (now, later): (Vec<_>, Vec<_>) = sends.into_iter().partition(first);
+            self.send(&mut ward, now).await?;
+            sends = later;
+        }
         self.remove(&mut ward, removals).await?;
         Ok(ward.into_values().map(|patient| patient.outcome).collect())
     }

@@ -57,6 +57,12 @@ destination = {{ kind = "sharepoint", site = "contoso.sharepoint.com/sites/Archi
 # via      = "stream"                   # or "spool", or "copy" within one tenant
 # on_conflict = "keep"                  # or "replace", "rename"
 
+# An archive of posts, sealed and backed up to a dataset of the Hugging Face Hub (HF_TOKEN in .env):
+# [jobs.tweets]
+# source      = {{ kind = "catalogue", database = "sqlite:data/eventmonitor.db", tables = ["all_tweets", "log_only_tweets"], roots = {{ images = "images", videos = "videos" }} }}
+# seal        = {{ kind = "rclone-crypt", config = "rclone.conf", remote = "secret" }}
+# destination = {{ kind = "huggingface", repo = "datasets/me/EventMonitor" }}
+
 # [quota]
 # licences = 1000                       # how many licences the tenant has: decides the pace
 "#
@@ -74,5 +80,13 @@ mod tests {
             let config = crate::config::Config::load(&path).unwrap();
             assert_eq!(config.job(job).unwrap().path, "Voices");
         }
+        let archive: Vec<String> = super::template("voices")
+            .lines()
+            .skip_while(|line| *line != "# [jobs.tweets]")
+            .take(4)
+            .map(|line| line.trim_start_matches("# ").to_owned())
+            .collect();
+        std::fs::write(&path, archive.join("\n")).unwrap();
+        assert!(crate::config::Config::load(&path).unwrap().job("tweets").unwrap().seal.is_some());
     }
 }

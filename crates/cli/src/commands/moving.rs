@@ -85,6 +85,8 @@ async fn one_run(
 ) -> Result<Exit, CommandError> {
     let ledger = session.engine.ledger.as_ref();
     let handle = &session.job.handle;
+    // Before anything is fetched: with another key the destination looks empty.
+    session.engine.check_seal(&session.job).await?;
     // Before the run begins: a log that is refused leaves no run behind that never ends.
     let mode = if args.ignore_log { Mode::SetAside } else { Mode::Apply };
     let edited =

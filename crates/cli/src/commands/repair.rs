@@ -244,7 +244,7 @@ fn show(kept: &Kept, report: &RepairReport, told: &Told<'_>, exit: Exit) {
     };
     screen.line(t!("repair.posts", list = list(&report.posts)));
     screen.line(t!("repair.files", list = list(&report.files)));
-    let time = span(std::time::Duration::from_secs_f64(told.seconds.max(0.0)));
+    let time = span(Duration::from_secs_f64(told.seconds.max(0.0)));
     screen.line(t!("repair.cost", requests = count(told.requests), time = time));
     screen.line(match exit {
         Exit::Interrupted => t!("repair.interrupted", job = told.job),

@@ -82,3 +82,85 @@ fn a_secret_in_the_file_is_refused_as_an_unknown_key() {
     assert!(!broken.detail.contains("geheim"), "{}", broken.detail);
     assert!(error.detail.contains("unknown field `client_secret`"), "{}", error.detail);
 }
+
+const CATALOGUE: &str = "source = { kind = \"catalogue\", database = \"sqlite:data/投稿.db\", tables = [\"all_tweets\"], roots = { images = \"images\", videos = \"videos\" } }";
+const SEAL: &str = "seal = { kind = \"rclone-crypt\", config = \"rclone.conf\", remote = \"secret\" }";
+const HUB: &str = "destination = { kind = \"huggingface\", repo = \"datasets/me/EventMonitor\" }";
+
+#[test]
+fn an_archive_is_read_and_its_paths_count_from_the_file() {
+    let job = job(&format!("{CATALOGUE}\n{SEAL}\n{HUB}")).unwrap();
+    let SourcePlace::Catalogue(place) = &job.sources[0].place else { panic!("{:?}", job.sources) };
+    assert!(matches!(&place.database, Database::Url(url) if url.ends_with("/data/投稿.db")));
+    assert!(place.roots.images.is_absolute() && place.roots.images.ends_with("images"));
+    assert_eq!(place.tables[0].columns.huggingface_urls, "huggingface_urls");
+    assert!(
+        matches!(&job.destination, DestinationPlace::Dataset(set) if set.repo.to_string() == "me/EventMonitor")
+    );
+    assert_eq!(job.policy.via, landfall_core::state::Via::Spool);
+    assert!(job.seal.is_some_and(|seal| seal.config.is_some_and(|path| path.is_absolute())));
+}
+
+#[test]
+fn tables_are_names_or_have_columns_of_their_own() {
+    let own = "{ name = \"作品\", id = \"work_id\", media_urls = \"urls\", date = \"\" }";
+    let catalogue = CATALOGUE.replace("\"all_tweets\"", &format!("\"all_tweets\", {own}"));
+    let job = job(&format!("{catalogue}\n{SEAL}\n{HUB}")).unwrap();
+    let SourcePlace::Catalogue(place) = &job.sources[0].place else { panic!("{:?}", job.sources) };
+    let columns = &place.tables[1].columns;
+    assert_eq!((columns.id.as_str(), columns.media_urls.as_str(), &columns.date), ("work_id", "urls", &None));
+    assert_eq!(place.tables[1].required.len(), 2);
+}
+
+#[test]
+fn mistakes_in_an_archive_show_their_place() {
+    let cases = [
+        (format!("{CATALOGUE}\n{HUB}"), "line 3", "no key, no upload"),
+        (format!("{CATALOGUE}\n{SEAL}\n{TO}"), "line 4", "kind = \"huggingface\""),
+        (format!("{FROM}\n{SEAL}\n{HUB}"), "line 2", "kind = \"catalogue\""),
+        (format!("{FROM}\n{SEAL}\n{TO}"), "line 3", "a seal belongs"),
+        (format!("{CATALOGUE}\n{SEAL}\n{HUB}\nvia = \"stream\""), "line 3", "spool"),
+        (
+            format!("{}\n{SEAL}\n{HUB}", CATALOGUE.replace("[\"all_tweets\"]", "[3]")),
+            "line 2",
+            "the name of a table",
+        ),
+        (
+            format!(
+                "{}\n{SEAL}\n{HUB}",
+                CATALOGUE.replace("\"all_tweets\"", "{ name = \"a\", colour = \"b\" }")
+            ),
+            "line 2",
+            "unknown field `colour`",
+        ),
+        (
+            format!("{}\n{SEAL}\n{HUB}", CATALOGUE.replace(" } }", " }, resolver = { kind = \"x-api\" } }")),
+            "line 2",
+            "costs money",
+        ),
+        (
+            format!("{}\n{SEAL}\n{HUB}", CATALOGUE.replace(" } }", " }, resolver = { command = [] } }")),
+            "line 2",
+            "a resolver needs",
+        ),
+        (format!("{CATALOGUE}\n{SEAL}\n{}", HUB.replace("datasets/me/", "")), "line 4", "OWNER/NAME"),
+    ];
+    for (body, place, words) in cases {
+        let error = job(&body).expect_err(&body);
+        assert_eq!(error.code, Code::BadConfig);
+        assert!(error.detail.contains(place) && error.detail.contains(words), "{body}\n{}", error.detail);
+    }
+}
+
+#[test]
+fn an_override_leads_to_this_machine_or_nowhere() {
+    let text = |url: &str| {
+        format!(
+            "[network.override]\n\"pbs.twimg.com\" = \"{url}\"\n[jobs.tweets]\n{CATALOGUE}\n{SEAL}\n{HUB}\n"
+        )
+    };
+    assert!(load(&text("http://127.0.0.1:8123")).unwrap().job("tweets").is_ok());
+    let error = load(&text("http://192.0.2.7:80")).unwrap().job("tweets").unwrap_err();
+    assert_eq!(error.code, Code::InsecureEndpoint);
+    assert!(error.detail.contains("line 2") && error.detail.contains('^'), "{}", error.detail);
+}

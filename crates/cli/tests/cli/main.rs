@@ -1,8 +1,14 @@
 //! The program as a person has it: the binary, a simulator that the binary serves, real sockets and files.
 
 #[cfg(test)]
+mod archive;
+#[cfg(test)]
+mod archive_bad;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod end_to_end;
+#[cfg(test)]
+mod seal;
 #[cfg(test)]
 mod support;

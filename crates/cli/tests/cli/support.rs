@@ -59,7 +59,7 @@ impl Bench {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         for (name, _) in std::env::vars() {
-            if name.starts_with("LANDFALL_") || name.starts_with("AZURE_") {
+            if ["LANDFALL_", "AZURE_", "HF_", "RCLONE_", "X_BEARER"].iter().any(|own| name.starts_with(own)) {
                 command.env_remove(name);
             }
         }
@@ -152,21 +152,7 @@ impl Served {
 
     /// Asks the inspection API.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> Value {
-        let rest = self.inspect.strip_prefix("http://").unwrap();
-        let (host, base) = rest.split_once('/').unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
-            "{method} /{base}/{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-        if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+        ask(&self.inspect, method, path, body)
     }
 
     pub(crate) fn requests(&self) -> Value {
@@ -189,6 +175,78 @@ impl Served {
 }
 
 impl Drop for Served {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// Asks an inspection API of a simulator.
+fn ask(inspect: &str, method: &str, path: &str, body: &str) -> Value {
+    let rest = inspect.strip_prefix("http://").unwrap();
+    let (host, base) = rest.split_once('/').map_or((rest, String::new()), |(h, b)| (h, format!("/{b}")));
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "{method} {base}/{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+    if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+}
+
+/// A simulated archive with everything beside its configuration; ended when dropped.
+pub(crate) struct ServedArchive {
+    pub(crate) bench: Bench,
+    child: Child,
+    inspect: String,
+}
+
+impl ServedArchive {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let bench = Bench::new();
+        let mut all = vec!["sim", "--scenario", "archive", "--config", "landfall.toml"];
+        all.extend(args);
+        let mut child = bench.start(&all);
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        for field in ["hub", "storage", "media", "inspect"] {
+            assert!(ready[field].as_str().is_some_and(|url| url.starts_with("http://")), "{field}: {line}");
+        }
+        Self { bench, child, inspect: ready["inspect"].as_str().unwrap().to_owned() }
+    }
+
+    /// What the simulator says of database, folders and Hub.
+    pub(crate) fn check(&self) -> Value {
+        ask(&self.inspect, "GET", "check", "")
+    }
+
+    /// Every byte of what is the user's: database, local files, keys.
+    pub(crate) fn bytes(&self) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = std::collections::BTreeMap::new();
+        let mut folders: Vec<PathBuf> =
+            ["data", "images", "videos"].map(|name| self.bench.path(name)).to_vec();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.insert(path.clone(), std::fs::read(path).unwrap());
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Drop for ServedArchive {
     fn drop(&mut self) {
         let _ended = self.child.kill();
         let _status = self.child.wait();

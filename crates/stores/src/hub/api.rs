@@ -127,7 +127,7 @@ impl HubApi {
     /// Whose token it is. Asked once and kept: this request has a strict quota of its own.
     ///
     /// # Errors
-    /// `Unauthenticated` with code `TokenRefused` where the token is not accepted, or where there is none.
+    /// `Unauthenticated` with code `HubTokenRefused` where the token is not accepted, or where there is none.
     pub async fn whoami(&self) -> Result<&Whoami, StoreError> {
         self.0.who.get_or_try_init(|| self.ask_whoami()).await
     }
@@ -137,7 +137,7 @@ impl HubApi {
         if !self.0.signed {
             let error =
                 StoreError::new(ErrorKind::Unauthenticated, "sign in to", subject, "no token was given");
-            return Err(error.with_code(Code::TokenRefused));
+            return Err(error.with_code(Code::HubTokenRefused));
         }
         let call = self.call(Method::GET, "/api/whoami-v2", "sign in to", subject);
         let answer = self.ask(&judged(call, pace::judge_action)).await?;

@@ -112,10 +112,12 @@ impl HubRefusal {
                 Some(wait) => error.with_retry(Retry::After(wait)).with_reason(Reason::Throttled),
                 None => error.with_reason(Reason::Throttled),
             },
-            ErrorKind::Unauthenticated => error.with_code(Code::TokenRefused),
+            ErrorKind::Unauthenticated => error.with_code(Code::HubTokenRefused),
             ErrorKind::Full => error.with_code(Code::DestinationFull).with_reason(Reason::DestinationFull),
             ErrorKind::Denied => {
-                error.with_code(Code::PermissionMissing).with_reason(Reason::DestinationDenied)
+                let hidden = self.is_repo_hidden();
+                let code = if hidden { Code::RepositoryNotFound } else { Code::RepositoryDenied };
+                error.with_code(code).with_reason(Reason::DestinationDenied)
             }
             ErrorKind::Interrupted => error.with_reason(Reason::Interrupted),
             ErrorKind::Rejected => error.with_reason(Reason::Rejected),

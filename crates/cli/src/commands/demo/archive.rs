@@ -84,6 +84,21 @@ impl Play<'_> {
         screen.line(t!("archive.again"));
         let last = self.step("verify-again", &["verify", JOB]).await?;
         screen.line(figures(&last));
+        let well = self.judged().await? && last.get("exit").and_then(Value::as_u64) == Some(0);
+        self.told.insert("read_back".to_owned(), json!({ "name": name, "bytes": bytes }));
+        self.told.insert("folder".to_owned(), json!(self.folder.display().to_string()));
+        self.told.insert("complete".to_owned(), json!(well));
+        self.told.insert("seconds".to_owned(), json!(begun.elapsed().as_secs_f64()));
+        screen.line("");
+        let done = t!("archive.done", time = span(begun.elapsed()));
+        screen.line(if well { done } else { t!("demo.broken") });
+        screen.result(&Value::Object(self.told));
+        Ok(if well { Exit::Complete } else { Exit::Incomplete })
+    }
+
+    /// Lets the simulator judge. True where all is as it must be.
+    async fn judged(&mut self) -> Result<bool, CommandError> {
+        let screen = &self.context.screen;
         screen.line(t!("archive.judge"));
         let check = self.archive.check(&self.folder).await.map_err(|error| broken(&error))?;
         let met: u64 = check.patterns.values().map(|(met, _)| met).sum();
@@ -97,16 +112,8 @@ impl Play<'_> {
         for sentence in check.violated.iter().take(10) {
             screen.line(format!("   {sentence}"));
         }
-        let well = check.clean() && last.get("exit").and_then(Value::as_u64) == Some(0);
         self.told.insert("check".to_owned(), judgement(&check));
-        self.told.insert("read_back".to_owned(), json!({ "name": name, "bytes": bytes }));
-        self.told.insert("folder".to_owned(), json!(self.folder.display().to_string()));
-        self.told.insert("complete".to_owned(), json!(well));
-        self.told.insert("seconds".to_owned(), json!(begun.elapsed().as_secs_f64()));
-        screen.line("");
-        screen.line(if well { t!("archive.done", time = span(begun.elapsed())) } else { t!("demo.broken") });
-        screen.result(&Value::Object(self.told));
-        Ok(if well { Exit::Complete } else { Exit::Incomplete })
+        Ok(check.clean())
     }
 
     /// Lets one command come to its end and gives its final object.

@@ -65,7 +65,7 @@ impl Patient<'_> {
         let Some(info) = self.repository(chart, &api).await else { return Ok(()) };
         if let Some(remote) = remote {
             let fits = self.fits(&api, &info, &remote).await;
-            chart.note("fits", fits.unwrap_or_else(|error| error.into()));
+            chart.note("fits", fits.unwrap_or_else(Finding::from));
         }
         Ok(())
     }

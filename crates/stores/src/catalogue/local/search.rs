@@ -74,9 +74,13 @@ impl LocalFiles {
             numbers.push((root, path, name));
         }
         let alone = list.items.len() == 1 && wanted.count(post) == 1;
+        // Counted from 0 for each kind, a picture and a video of one post differ by their extension only.
+        let exact = |path: &RelPath| wanted.name.as_deref() == Some(path.name());
+        let exactly = numbers.iter().any(|(_, path, _)| exact(path));
         let from_zero = bases.contains(&Some(0));
         for (root, path, name) in numbers {
             let meant = match (&wanted.name, name) {
+                (Some(_), _) if exactly => exact(&path),
                 (Some(wanted), _) => stem_of(path.name()) == stem_of(wanted),
                 (None, Some(name)) => alone || matches_number(&name, root, from_zero, post, wanted),
                 (None, None) => alone,
