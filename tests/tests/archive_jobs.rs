@@ -1,8 +1,10 @@
 //! The archive workload from end to end, in one process and in virtual time: verify, repair, run, verify.
 //!
 //! The seeds kill processes at drawn calls of Transport, Ledger, Memo and Spool, with faults at the Hub and the
-//! media origin, and ask the answer file at the end. `LANDFALL_SEEDS` says how many, `LANDFALL_SEED` plays one.
+//! media origin, and ask the answer file at the end. `LANDFALL_ARCHIVE_SEEDS` says how many, `LANDFALL_SEED` plays one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -127,14 +129,40 @@ async fn case(seed: u64) -> Result<()> {
 #[test]
 fn drawn_seeds_with_faults_and_kills_end_as_the_answer_file_says() {
     let one = std::env::var("LANDFALL_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let count = std::env::var("LANDFALL_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(10);
+    let count = std::env::var("LANDFALL_ARCHIVE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
     let seeds = one.map_or(0..count, |seed| seed..seed + 1);
-    for seed in seeds {
-        in_virtual_time(async move {
-            let played = case(seed).await.with_context(|| format!("LANDFALL_SEED={seed}"));
-            if let Err(error) = played {
-                panic!("{error:?}");
-            }
-        });
-    }
+    let next = AtomicU64::new(seeds.start);
+    let failed = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || !failed.lock().unwrap().is_empty() {
+                        return;
+                    }
+                    // Each seed has a runtime and a virtual time of its own.
+                    let played = std::thread::spawn(move || play(seed)).join();
+                    match played {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => failed.lock().unwrap().push(format!("LANDFALL_SEED={seed}: {error:?}")),
+                        Err(_) => failed.lock().unwrap().push(format!("LANDFALL_SEED={seed} panicked")),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn play(seed: u64) -> Result<()> {
+    let outcome = Arc::new(Mutex::new(None));
+    let told = outcome.clone();
+    in_virtual_time(async move {
+        let played = case(seed).await;
+        *told.lock().unwrap() = Some(played);
+    });
+    outcome.lock().unwrap().take().context("it never ended")?
 }

@@ -253,8 +253,11 @@ impl Archive {
             after.clone_from(&last.subject);
             for look in looks {
                 let finding = look.finding.as_deref().and_then(Finding::parse);
-                let settled = crate::report::Detail::of(&look).settled.is_some() && !options.retry_gone;
-                let wanted = finding.is_some_and(|finding| options.wants(finding)) && !settled;
+                if !finding.is_some_and(|finding| options.wants(finding)) {
+                    continue;
+                }
+                // Settled since the look was made, or before it.
+                let wanted = options.retry_gone || self.settled(&look.subject).await?.is_none();
                 let user = &look.section;
                 if let Some(post) = PostKey::parse(&look.owner).filter(|_| wanted)
                     && self.narrowing().takes(&post.table, user, "")

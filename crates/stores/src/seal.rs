@@ -135,7 +135,7 @@ mod tests {
         opening.update(&sealed, &mut back).unwrap();
         opening.finish(&mut back).unwrap();
         assert_eq!(back, plain);
-        let mut other = super::tests::seal("別の合言葉").open();
+        let mut other = tests::seal("別の合言葉").open();
         let failed = other.update(&sealed, &mut Vec::new()).and_then(|()| other.finish(&mut Vec::new()));
         assert_eq!(failed.unwrap_err().kind, ErrorKind::Corrupt);
     }
