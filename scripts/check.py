@@ -2,7 +2,7 @@
 """What the compiler does not see: seams between crates, and documents that name things which must exist.
 
 - No crate depends on what docs/ARCHITECTURE.md says it must not know, neither of ours nor of others'.
-- Only `cli` reads environment, home and terminal; only `stores/src/wire` sends.
+- Only `cli` reads environment, home and terminal; only `stores/src/wire` sends (and the transport of media).
 - Every dependency has its row in docs/dependencies.md, and no row is left over.
 - Every test named in docs/ARCHITECTURE.md exists; links between documents lead somewhere.
 - README.md and README.ja.md have the same sections, code and tables.

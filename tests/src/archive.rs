@@ -20,8 +20,8 @@ use landfall_core::{Chance, Clock, JobId, RelPath, StoreError, VirtualClock};
 use landfall_sim::{Archive as World, ArchiveConfig, MediaSim};
 use landfall_stores::catalogue::media::{FetchParts, Limits, MediaFetcher, PolicyConfig, UrlPolicy};
 use landfall_stores::catalogue::{
-    Ask, Catalogue, CatalogueConfig, CatalogueSource, Layout, MediaItem, MediaKind, Narrowing, Price, Resolved,
-    Resolver, Roots, SourceParts, TableSpec, Unavailable,
+    Ask, Catalogue, CatalogueConfig, CatalogueSource, Layout, MediaItem, MediaKind, Narrowing, Price,
+    Resolved, Resolver, Roots, SourceParts, TableSpec, Unavailable,
 };
 use landfall_stores::hub::{HubApi, HubConfig, HubDataset, RecordedUrl, RepoId, Settings, quotas};
 use landfall_stores::seal::CryptSeal;
@@ -86,7 +86,8 @@ impl Oracle {
                     Resolved::Unavailable { reason, detail }
                 }
                 Some("rate_limited") => Resolved::RateLimited {
-                    until: jiff::Timestamp::from_second(line["retry_at"].as_i64().unwrap_or_default()).unwrap(),
+                    until: jiff::Timestamp::from_second(line["retry_at"].as_i64().unwrap_or_default())
+                        .unwrap(),
                 },
                 _ => Resolved::Later { detail },
             };

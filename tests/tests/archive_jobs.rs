@@ -129,7 +129,8 @@ async fn case(seed: u64) -> Result<()> {
 #[test]
 fn drawn_seeds_with_faults_and_kills_end_as_the_answer_file_says() {
     let one = std::env::var("LANDFALL_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    let count = std::env::var("LANDFALL_ARCHIVE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
+    let count =
+        std::env::var("LANDFALL_ARCHIVE_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
     let seeds = one.map_or(0..count, |seed| seed..seed + 1);
     let next = AtomicU64::new(seeds.start);
     let failed = Mutex::new(Vec::new());
@@ -146,7 +147,9 @@ fn drawn_seeds_with_faults_and_kills_end_as_the_answer_file_says() {
                     let played = std::thread::spawn(move || play(seed)).join();
                     match played {
                         Ok(Ok(())) => {}
-                        Ok(Err(error)) => failed.lock().unwrap().push(format!("LANDFALL_SEED={seed}: {error:?}")),
+                        Ok(Err(error)) => {
+                            failed.lock().unwrap().push(format!("LANDFALL_SEED={seed}: {error:?}"))
+                        }
                         Err(_) => failed.lock().unwrap().push(format!("LANDFALL_SEED={seed} panicked")),
                     }
                 }
@@ -165,4 +168,77 @@ fn play(seed: u64) -> Result<()> {
         *told.lock().unwrap() = Some(played);
     });
     outcome.lock().unwrap().take().context("it never ended")?
+}
+
+/// Runs one statement on the archive's database, as another program would.
+async fn execute(bench: &Bench, statement: String) {
+    let url = format!("sqlite:{}", bench.folder.path().join("data/eventmonitor.db").display());
+    let done = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            use sqlx::Connection as _;
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            let statement = sqlx::AssertSqlSafe(statement);
+            sqlx::raw_sql(statement).execute(&mut connection).await.unwrap().rows_affected()
+        })
+    });
+    assert_eq!(done.await.unwrap(), 1);
+}
+
+#[test]
+fn sealed_content_under_a_plain_name_is_moved_without_bytes() {
+    in_virtual_time(async {
+        let bench = Bench::new(ArchiveConfig { files: 60, ..ArchiveConfig::default() }).await.unwrap();
+        let seal = bench.seal().unwrap();
+        let process = bench.process().await.unwrap();
+        finish(&bench, &process, false).await.unwrap();
+        let repo = &bench.world.repos()[0];
+        let sealed = bench.world.hub.files(repo).into_iter().find_map(|file| {
+            let (folder, name) = file.path.strip_prefix("encrypted_")?.rsplit_once('/')?;
+            let plain = seal.plain_name(name)?;
+            let id = plain.split('_').next()?.to_owned();
+            Some((file.path.clone(), format!("{folder}/{plain}"), id))
+        });
+        let (sealed, plain, id) = sealed.unwrap();
+        bench.world.hub.rename(repo, &sealed, &plain);
+        let url = |path: &str| format!("https://huggingface.co/datasets/{repo}/resolve/main/{path}");
+        let encoded = |path: &str| process.archive.shelves.print(&landfall_archive::Place::new(repo, path));
+        let mut changed = 0;
+        for table in ["all_tweets", "log_only_tweets"] {
+            let text = format!(
+                "UPDATE {table} SET huggingface_urls = replace(huggingface_urls, '{}', '{}') WHERE id = '{id}'",
+                encoded(&sealed),
+                url(&plain)
+            );
+            if bench.check().await.unwrap().rows > 0 && changed == 0 {
+                let path = bench.folder.path().join("data/eventmonitor.db");
+                let before = std::fs::read(&path).unwrap();
+                if process
+                    .archive
+                    .catalogue
+                    .catalogue()
+                    .post(&landfall_stores::catalogue::PostKey::new(table, id.clone()))
+                    .await
+                    .unwrap()
+                    .is_some()
+                {
+                    execute(&bench, text).await;
+                    changed += usize::from(before != std::fs::read(&path).unwrap());
+                }
+            }
+        }
+        assert_eq!(changed, 1);
+        bench.wait(Duration::from_secs(1)).await;
+        let found = process.verify().await.unwrap();
+        assert_eq!(found.findings.get("leak"), Some(&1), "{:?}", found.findings);
+        let sent = bench.world.hub.requests().bytes_in;
+        let repaired = process.repair().await.unwrap();
+        assert_eq!(repaired.steps.get("move"), Some(&1), "{repaired:?}");
+        let after = bench.world.hub.requests().bytes_in;
+        assert!(after - sent < 20_000, "{} bytes for a move", after - sent);
+        let lies: Vec<String> = bench.world.hub.files(repo).into_iter().map(|file| file.path).collect();
+        assert!(lies.contains(&sealed) && !lies.contains(&plain));
+        bench.wait(Duration::from_secs(1)).await;
+        assert!(process.verify().await.unwrap().clean());
+    });
 }

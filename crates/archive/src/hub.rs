@@ -88,7 +88,8 @@ impl Shelves for HubShelves {
         };
         let Some(step) = walk.next().await? else { return Ok((Vec::new(), 0, None)) };
         let count = step.entries.len() as u64;
-        let files = step.entries.into_iter().filter(|entry| entry.kind == EntryKind::File).map(thing).collect();
+        let files =
+            step.entries.into_iter().filter(|entry| entry.kind == EntryKind::File).map(thing).collect();
         if walk.is_done() {
             return Ok((files, count, None));
         }

@@ -51,6 +51,9 @@ pub struct Archive {
 
 impl std::fmt::Debug for Archive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Archive").field("job", &self.job).field("family", &self.family).finish_non_exhaustive()
+        f.debug_struct("Archive")
+            .field("job", &self.job)
+            .field("family", &self.family)
+            .finish_non_exhaustive()
     }
 }

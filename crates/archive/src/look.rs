@@ -112,9 +112,8 @@ impl Looker {
 
     /// The heads that are pinned.
     pub(crate) fn heads(&self) -> BTreeMap<String, String> {
-        let pinned = |(repo, shelf): (&String, &Shelf)| {
-            Some((repo.clone(), shelf.head.as_ref().ok()?.clone()?))
-        };
+        let pinned =
+            |(repo, shelf): (&String, &Shelf)| Some((repo.clone(), shelf.head.as_ref().ok()?.clone()?));
         self.repos.iter().filter_map(pinned).collect()
     }
 

@@ -7,6 +7,7 @@
 //! uploads are the engine's, what is owed to the database stands in the ledger's outbox.
 
 mod act;
+mod leaks;
 mod plan;
 
 use std::collections::BTreeSet;
@@ -43,14 +44,12 @@ pub enum Step {
         /// Its elements.
         items: Vec<String>,
     },
-    /// An object is moved without bytes.
+    /// An object whose content is sealed and whose name is plain is moved without bytes.
     Move {
-        /// From.
+        /// Where it lies.
         from: Place,
-        /// To a path of the same repository.
-        to: String,
-        /// The URL that is recorded now.
-        recorded: String,
+        /// The sealed path of the same repository.
+        to: Place,
     },
     /// The file is sealed and sent: from its local copy, the recorded media, or the post asked for again.
     Send {
@@ -63,16 +62,6 @@ pub enum Step {
     },
     /// The post is asked for again, because its media URLs are lost.
     Ask,
-    /// A plain file is taken away from where everyone can read it.
-    Remove {
-        /// The plain file.
-        place: Place,
-    },
-    /// A person has to say which of two files is meant.
-    Choose {
-        /// Those that fit.
-        files: Vec<String>,
-    },
     /// Nothing can be done now, in words.
     Leave(String),
 }
@@ -87,8 +76,6 @@ impl Step {
             Self::Move { .. } => "move",
             Self::Send { .. } => "send",
             Self::Ask => "ask",
-            Self::Remove { .. } => "remove",
-            Self::Choose { .. } => "choose",
             Self::Leave(_) => "leave",
         }
     }
@@ -232,6 +219,12 @@ impl Archive {
                 }
                 number += 1;
                 outcome.number = (number, all);
+                report.add(&outcome);
+                tell(&outcome);
+            }
+        }
+        if options.remove_leaks && !report.interrupted {
+            for outcome in self.remove_leaks(options.dry_run).await? {
                 report.add(&outcome);
                 tell(&outcome);
             }

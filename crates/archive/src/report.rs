@@ -9,6 +9,8 @@ use crate::finding::Finding;
 
 /// Users named in a report's list of the worst.
 const WORST: usize = 20;
+/// Plain files named in a report; the count of findings goes on.
+pub(crate) const LEAKS: usize = 1000;
 
 /// What a look keeps besides its answer and its finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +87,9 @@ pub struct VerifyReport {
     pub never_proven: u64,
     /// Findings that are settled for good, by reason.
     pub settled: BTreeMap<String, u64>,
+    /// Plain files that lie on the Hub: those recorded, and those that a repair left there after it had put the
+    /// sealed file in their place.
+    pub leaks: Vec<String>,
     /// Posts with a finding.
     pub posts_affected: u64,
     /// By kind of file.
@@ -116,6 +121,9 @@ impl VerifyReport {
         if let Some(reason) = detail.settled {
             *self.settled.entry(reason).or_default() += 1;
             return;
+        }
+        if finding == Finding::Leak && self.leaks.len() < LEAKS {
+            self.leaks.push(detail.url.clone());
         }
         *self.findings.entry(finding.name().to_owned()).or_default() += 1;
         self.wrong_paths += u64::from(matches!(finding, Finding::WrongPath | Finding::UnsealedPath));

@@ -19,7 +19,7 @@ use crate::Archive;
 use crate::claim::{Claim, Name, Place, belongs, kind_of, name_of};
 use crate::finding::Finding;
 use crate::look::{Looker, Seen};
-use crate::report::{Detail, VerifyReport};
+use crate::report::{Detail, LEAKS, VerifyReport};
 use state::State;
 
 /// Posts read from the database at a time.
@@ -28,6 +28,8 @@ const POSTS: usize = 500;
 const POOL: usize = 2000;
 /// Looks read from the ledger at a time.
 const LOOKS: usize = 1000;
+/// The kind of memo that keeps a plain file which a repair left on the Hub.
+pub(crate) const LEAK: &str = "leak";
 
 /// How deep a verify looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub(crate) struct Judged {
     /// Where else objects lie that it may be about, the likeliest first.
     pub(crate) found: Vec<Place>,
     pub(crate) detail: Detail,
+    /// A plain name with sealed content: known only where its first bytes were read.
+    pub(crate) sealed: bool,
 }
 
 impl Archive {
@@ -116,6 +120,7 @@ impl Archive {
             }
         }
         let mut report = self.sum_up(&state).await?;
+        self.add_known_leaks(&mut looker, &mut report).await?;
         report.recorded = per_repo.values().sum();
         report.resumed = state.resumed;
         report.interrupted = interrupted;
@@ -200,8 +205,7 @@ impl Archive {
     async fn judge_post(&self, post: &Post) -> Result<Vec<Looked>, StoreError> {
         let mut findings = Vec::new();
         for (column, fault) in post.faults() {
-            let finding =
-                if fault.is_unreadable() { Finding::Malformed } else { Finding::Doubled };
+            let finding = if fault.is_unreadable() { Finding::Malformed } else { Finding::Doubled };
             findings.push((column, finding, fault.name().to_owned()));
         }
         if post.lost_its_media() && post.media.unreadable().is_none() {
@@ -256,8 +260,7 @@ impl Archive {
         looker: &mut Looker,
     ) -> Result<Vec<(Judged, Post)>, StoreError> {
         let nowhere = Place::new("", "");
-        let places: Vec<Place> =
-            batch.iter().filter_map(|(claim, _)| claim.place.clone()).collect();
+        let places: Vec<Place> = batch.iter().filter_map(|(claim, _)| claim.place.clone()).collect();
         let mut seen = looker.look(&places).await?.into_iter();
         let shown = self.shown_before(&batch).await?;
         let mut out = Vec::with_capacity(batch.len());
@@ -319,14 +322,11 @@ impl Archive {
                 (Answer::Present, finding)
             }
         };
-        Judged { claim, answer, finding, found: Vec::new(), detail }
+        Judged { claim, answer, finding, found: Vec::new(), detail, sealed: false }
     }
 
     /// What claims were shown to hold: by the ledger's rows of what we sent ourselves, and by earlier looks.
-    async fn shown_before(
-        &self,
-        batch: &[(Claim, Post)],
-    ) -> Result<BTreeMap<String, String>, StoreError> {
+    async fn shown_before(&self, batch: &[(Claim, Post)]) -> Result<BTreeMap<String, String>, StoreError> {
         let mut shown = BTreeMap::new();
         let Some(slot) = self.job.slots.first() else { return Ok(shown) };
         let mut keys: BTreeMap<ItemKey, (String, String)> = BTreeMap::new();
@@ -349,11 +349,8 @@ impl Archive {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(shown) };
         let (mut after, end) = (first.0.post.to_string(), format!("{}~", last.0.post));
         loop {
-            let looks = self
-                .engine
-                .ledger
-                .looks(self.job.handle.id, &LookFilter::default(), &after, LOOKS)
-                .await?;
+            let looks =
+                self.engine.ledger.looks(self.job.handle.id, &LookFilter::default(), &after, LOOKS).await?;
             let Some(last) = looks.last() else { return Ok(shown) };
             after.clone_from(&last.subject);
             for look in &looks {
@@ -437,11 +434,8 @@ impl Archive {
         let mut report = VerifyReport::default();
         let mut after = String::new();
         loop {
-            let looks = self
-                .engine
-                .ledger
-                .looks(self.job.handle.id, &LookFilter::default(), &after, LOOKS)
-                .await?;
+            let looks =
+                self.engine.ledger.looks(self.job.handle.id, &LookFilter::default(), &after, LOOKS).await?;
             let Some(last) = looks.last() else { break };
             after.clone_from(&last.subject);
             for look in looks.iter().filter(|look| look.at >= state.started) {
@@ -450,6 +444,31 @@ impl Archive {
         }
         report.finish();
         Ok(report)
+    }
+
+    /// Plain files that a repair left on the Hub are no longer recorded, and are told of all the same.
+    async fn add_known_leaks(
+        &self,
+        looker: &mut Looker,
+        report: &mut VerifyReport,
+    ) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let keys = self.engine.ledger.memos(self.job.handle.id, LEAK, &after, LOOKS).await?;
+            let Some(last) = keys.last() else { return Ok(()) };
+            after.clone_from(last);
+            let place = |key: &String| key.split_once(':').map(|(repo, path)| Place::new(repo, path));
+            let places: Vec<Place> = keys.iter().filter_map(place).collect();
+            for (place, seen) in places.iter().zip(looker.look(&places).await?) {
+                let url = self.shelves.print(place);
+                if matches!(seen, Seen::Present(_))
+                    && report.leaks.len() < LEAKS
+                    && !report.leaks.contains(&url)
+                {
+                    report.leaks.push(url);
+                }
+            }
+        }
     }
 
     /// Says which repositories moved on while the pinned state was looked at.

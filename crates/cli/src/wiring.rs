@@ -8,7 +8,6 @@ mod graphs;
 mod places;
 mod quota;
 mod seals;
-mod shelves;
 mod unresolved;
 
 pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver};

@@ -9,7 +9,7 @@ use landfall_core::proof::Evidence;
 use landfall_core::state::{Reason, State};
 use landfall_core::store::{Change, Holding};
 use landfall_core::words::ItemKey;
-use landfall_core::{Digest, Digests, StoreError};
+use landfall_core::{Digest, Digests, RelPath, StoreError};
 use landfall_stores::catalogue::{
     Ask, Correction, Kinds, ListColumn, Post, PostKey, Resolved, Unavailable, Wanted,
 };
@@ -17,7 +17,7 @@ use landfall_stores::catalogue::{
 use super::plan::Planned;
 use super::{FileOutcome, PostOutcome, RepairOptions, Step};
 use crate::Archive;
-use crate::claim::{Claim, kind_of};
+use crate::claim::{Claim, Place, kind_of};
 use crate::finding::Finding;
 use crate::look::{ASKED, Looker};
 use crate::verify::candidates::{extension_of, stem};
@@ -43,10 +43,12 @@ impl Archive {
         self.mend_columns(&mut ward, options).await?;
         let judged = self.judge_again(&ward).await?;
         let mut sends: Vec<(PostKey, Planned)> = Vec::new();
-        let mut removals: Vec<(PostKey, Planned, Judged)> = Vec::new();
         for (key, judged) in &judged {
             let Some(patient) = ward.get_mut(key) else { continue };
             patient.count(judged);
+            if !options.dry_run {
+                self.keep_leaks(judged).await?;
+            }
             for planned in self.plan_claims(&patient.post, judged, options) {
                 if options.dry_run {
                     patient.planned(&planned);
@@ -58,11 +60,11 @@ impl Archive {
                         let outcome = self.tell(key, &correction).await?;
                         patient.done(&planned, outcome, Some(to.clone()));
                     }
-                    Step::Send { .. } => sends.push((key.clone(), planned)),
-                    Step::Remove { .. } => {
-                        let of = judged.iter().find(|j| j.claim.subject() == planned.about).cloned();
-                        removals.extend(of.map(|of| (key.clone(), planned, of)));
+                    Step::Move { from, to } => {
+                        let outcome = self.move_object(judged, &planned, from, to).await?;
+                        patient.done(&planned, outcome, Some(self.shelves.print(to)));
                     }
+                    Step::Send { .. } => sends.push((key.clone(), planned)),
                     _ => patient.left(&planned),
                 }
             }
@@ -78,7 +80,6 @@ impl Archive {
             self.send(&mut ward, now).await?;
             sends = later;
         }
-        self.remove(&mut ward, removals).await?;
         Ok(ward.into_values().map(|patient| patient.outcome).collect())
     }
 
@@ -164,7 +165,9 @@ impl Archive {
                     let urls: Vec<String> =
                         items.into_iter().filter_map(|item| item.urls.into_iter().next()).collect();
                     if urls.is_empty() {
-                        patient.settle(self, &planned, Reason::MediaGone, "the post has no media".to_owned()).await?;
+                        patient
+                            .settle(self, &planned, Reason::MediaGone, "the post has no media".to_owned())
+                            .await?;
                         continue;
                     }
                     let (column, was) = (ListColumn::Media, patient.post.media.raw.clone());
@@ -219,11 +222,14 @@ impl Archive {
             }
             let judged = self.judge(batch, &options, &mut looker).await?;
             let astray = |judged: &Judged| {
-                judged.finding.is_some_and(|f| f.is_absence() || f == Finding::Mispaired || f == Finding::Leak)
+                judged
+                    .finding
+                    .is_some_and(|f| f.is_absence() || f == Finding::Mispaired || f == Finding::Leak)
             };
             let (lost, fine): (Vec<_>, Vec<_>) = judged.into_iter().partition(|(judged, _)| astray(judged));
             let found = self.find_elsewhere(lost, &repos, &mut looker).await?;
-            for (judged, _) in fine.into_iter().chain(found) {
+            for (mut judged, _) in fine.into_iter().chain(found) {
+                self.read_beginnings(&mut judged, &looker).await?;
                 by_post.entry(judged.claim.post.clone()).or_default().push(judged);
             }
         }
@@ -233,6 +239,50 @@ impl Archive {
             all.push((key, judged));
         }
         Ok(all)
+    }
+
+    /// Moves an object without bytes, and records where it lies once it was shown to be there.
+    async fn move_object(
+        &self,
+        judged: &[Judged],
+        planned: &Planned,
+        from: &Place,
+        to: &Place,
+    ) -> Result<(&'static str, String), StoreError> {
+        let Some(of) = judged.iter().find(|j| j.claim.subject() == planned.about) else {
+            return Ok(("left", String::new()));
+        };
+        let sha = of.detail.sha256.as_deref();
+        let sha256 = sha.and_then(|hex| Digest::from_hex(landfall_core::Algo::Sha256, hex));
+        let size = landfall_core::ByteSize(of.detail.size.unwrap_or_default());
+        let evidence = Evidence { size, digests: Digests { sha256, ..Digests::none() } };
+        let item = ItemKey(format!("{}:{}", from.repo, from.path));
+        let from = Holding { item, revision: None, evidence };
+        let Ok(path) = RelPath::new(to.path.as_str()) else { return Ok(("left", to.path.clone())) };
+        match self.job.destination.publish(vec![Change::Move { from, path }]).await?.pop() {
+            Some(Ok(Some(held))) => {
+                let url = self.catalogue.url_of(&held);
+                let correction = Correction::Url { from: of.claim.url.clone(), to: url };
+                self.tell(&of.claim.post, &correction).await
+            }
+            Some(Err(error)) => Ok(("postponed", error.chain())),
+            _ => Ok(("postponed", "the answer names nothing that is held".to_owned())),
+        }
+    }
+
+    /// Reads the first bytes of objects with plain names: the content may be sealed all the same.
+    async fn read_beginnings(&self, judged: &mut Judged, looker: &Looker) -> Result<(), StoreError> {
+        let (Some(seal), Some(place)) = (&self.seal, &judged.claim.place) else { return Ok(()) };
+        if judged.finding != Some(Finding::Leak) {
+            return Ok(());
+        }
+        match looker.beginning(place, seal.header().0).await {
+            Ok(read) => judged.sealed = seal.nonce_of(&read).is_some(),
+            Err(error) if error.code.is_some() => return Err(error),
+            // Unknown: it is treated as plain, and the sealed file is sent beside it.
+            Err(error) => tracing::debug!(path = place.path, error = %error.chain(), "could not be read"),
+        }
+        Ok(())
     }
 
     /// Sends what must be sent: the catalogue brings the bytes within reach, the engine does the rest.
@@ -295,55 +345,10 @@ impl Archive {
     /// A row that made landfall once and is gone again goes anew.
     async fn send_again(&self, item: &ItemKey) -> Result<(), StoreError> {
         let Some(slot) = self.job.slots.first() else { return Ok(()) };
-        let rows = self
-            .engine
-            .ledger
-            .files_by_key(self.job.handle.id, slot.id, std::slice::from_ref(item))
-            .await?;
+        let rows =
+            self.engine.ledger.files_by_key(self.job.handle.id, slot.id, std::slice::from_ref(item)).await?;
         let Some(row) = rows.into_iter().next() else { return Ok(()) };
         self.engine.lapse(&self.job, row, Reason::AbsentAtDestination, "found absent by a verify").await
-    }
-
-    /// Takes plain files away, once the sealed ones are recorded in their place.
-    async fn remove(
-        &self,
-        ward: &mut Ward,
-        removals: Vec<(PostKey, Planned, Judged)>,
-    ) -> Result<(), StoreError> {
-        for (key, planned, judged) in removals {
-            let Step::Remove { place } = &planned.step else { continue };
-            let Some(patient) = ward.get_mut(&key) else { continue };
-            let now = self.post(&key).await?;
-            let still = now.is_none_or(|post| post.hub.items.iter().any(|url| *url == judged.claim.url));
-            if still {
-                let words = "the sealed file is not recorded yet".to_owned();
-                patient.postponed(&planned, Reason::Unproven, words);
-                continue;
-            }
-            let sha = judged.detail.sha256.as_deref();
-            let sha256 = sha.and_then(|hex| Digest::from_hex(landfall_core::Algo::Sha256, hex));
-            let size = judged.detail.size.unwrap_or_default();
-            let evidence = Evidence {
-                size: landfall_core::ByteSize(size),
-                digests: Digests { sha256, ..Digests::none() },
-            };
-            let from = Holding {
-                item: ItemKey(format!("{}:{}", place.repo, place.path)),
-                revision: None,
-                evidence,
-            };
-            let answers = self.job.destination.publish(vec![Change::Delete { from }]).await?;
-            match answers.into_iter().next() {
-                Some(Ok(_)) => patient.done(
-                    &planned,
-                    ("mended", "older commits of the repository still hold it".to_owned()),
-                    None,
-                ),
-                Some(Err(error)) => patient.postponed(&planned, Reason::Unknown, error.chain()),
-                None => patient.postponed(&planned, Reason::Unknown, "no answer".to_owned()),
-            }
-        }
-        Ok(())
     }
 
     /// Keeps that nothing more can be done about a finding, until somebody asks for it again.
@@ -393,10 +398,15 @@ impl Patient {
         }
     }
 
-    fn push(&mut self, planned: &Planned, outcome: &str, reason: Option<Reason>, words: String) -> &mut FileOutcome {
+    fn push(
+        &mut self,
+        planned: &Planned,
+        outcome: &str,
+        reason: Option<Reason>,
+        words: String,
+    ) -> &mut FileOutcome {
         let words = match &planned.step {
             Step::Leave(why) if words.is_empty() => why.clone(),
-            Step::Choose { files } if words.is_empty() => files.join(", "),
             _ => words,
         };
         self.outcome.files.push(FileOutcome {

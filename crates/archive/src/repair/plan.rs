@@ -8,8 +8,8 @@ use super::{RepairOptions, Step};
 use crate::Archive;
 use crate::claim::{Name, Place, belongs, name_of};
 use crate::finding::Finding;
-use crate::verify::candidates::{plain_names, stem};
 use crate::verify::Judged;
+use crate::verify::candidates::{plain_names, stem};
 
 /// A step with what it is about.
 #[derive(Clone, Debug)]
@@ -39,7 +39,10 @@ impl Archive {
             }
             let step = match salvage(list) {
                 Some(items) => Step::Rewrite { column, was: list.raw.clone(), items },
-                None => Step::Leave(format!("what the column {} holds is no list; it is left as it is", column.name())),
+                None => Step::Leave(format!(
+                    "what the column {} holds is no list; it is left as it is",
+                    column.name()
+                )),
             };
             steps.push(Planned {
                 finding,
@@ -54,7 +57,12 @@ impl Archive {
                 None => Step::Leave("no resolver is configured that could be asked".to_owned()),
             };
             let about = format!("{} media_urls", post.key());
-            steps.push(Planned { finding: Finding::LostMedia, about, subject: "media_urls".to_owned(), step });
+            steps.push(Planned {
+                finding: Finding::LostMedia,
+                about,
+                subject: "media_urls".to_owned(),
+                step,
+            });
         }
         steps
     }
@@ -66,43 +74,50 @@ impl Archive {
         judged: &[Judged],
         options: &RepairOptions,
     ) -> Vec<Planned> {
-        let mut used: BTreeSet<Place> = judged
-            .iter()
-            .filter(|j| j.finding.is_none())
-            .filter_map(|j| j.claim.place.clone())
-            .collect();
-        let mut named: BTreeSet<String> = judged
-            .iter()
-            .filter_map(|j| self.own_name(j, post))
-            .map(|name| stem(&name).to_owned())
-            .collect();
+        let mut used: BTreeSet<Place> =
+            judged.iter().filter(|j| j.finding.is_none()).filter_map(|j| j.claim.place.clone()).collect();
+        let mut named: BTreeSet<String> =
+            judged.iter().filter_map(|j| self.own_name(j, post)).map(|name| stem(&name).to_owned()).collect();
         let mut steps = Vec::new();
         for judged in judged {
             let Some(finding) = judged.finding.filter(|finding| options.wants(*finding)) else { continue };
             let own = self.own_name(judged, post);
             let step = match finding {
-                Finding::ForeignUrl => Step::Leave("it is no URL of a place that can be looked at".to_owned()),
+                Finding::ForeignUrl => {
+                    Step::Leave("it is no URL of a place that can be looked at".to_owned())
+                }
                 Finding::LostMedia | Finding::Malformed | Finding::Doubled => continue,
                 _ => match judged.found.iter().find(|place| !used.contains(*place)).cloned() {
                     Some(place) => {
                         used.insert(place.clone());
                         Step::Correct { from: judged.claim.url.clone(), to: self.shelves.print(&place) }
                     }
-                    None => self.plan_sending(post, judged, own.clone(), &mut named),
+                    None => match self.sealed_place(judged, own.as_deref()) {
+                        Some((from, to)) => Step::Move { from, to },
+                        None => self.plan_sending(post, judged, own.clone(), &mut named),
+                    },
                 },
             };
             let subject = match &step {
                 Step::Send { name, .. } => name.clone(),
                 _ => own.unwrap_or_else(|| judged.claim.url.clone()),
             };
-            let leak = judged.claim.place.clone().filter(|_| finding == Finding::Leak && options.remove_leaks);
             steps.push(Planned { finding, about: judged.claim.subject(), subject, step });
-            if let Some(place) = leak {
-                let (about, subject) = (judged.claim.subject(), place.path.clone());
-                steps.push(Planned { finding, about, subject, step: Step::Remove { place } });
-            }
         }
         steps
+    }
+
+    /// Where an object goes whose content is sealed and whose name is plain.
+    fn sealed_place(&self, judged: &Judged, own: Option<&str>) -> Option<(Place, Place)> {
+        let from = judged.claim.place.clone().filter(|_| judged.sealed)?;
+        let (folder, _) = from.path.rsplit_once('/')?;
+        let sealed = self.seal.as_ref()?.name(own?).ok()?;
+        let folder = match folder.starts_with("encrypted_") {
+            true => folder.to_owned(),
+            false => format!("encrypted_{folder}"),
+        };
+        let to = Place::new(from.repo.clone(), format!("{folder}/{sealed}"));
+        Some((from, to))
     }
 
     /// The plain name of a claim's file, where its path tells and it is this post's.

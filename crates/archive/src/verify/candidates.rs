@@ -30,10 +30,7 @@ fn folders(kind: Option<Kinds>, user: &str) -> Vec<String> {
     words
         .iter()
         .flat_map(|word| {
-            [
-                format!("encrypted_{word}/{user}"),
-                format!("batch_encrypted/{user}/encrypted_{word}/{user}"),
-            ]
+            [format!("encrypted_{word}/{user}"), format!("batch_encrypted/{user}/encrypted_{word}/{user}")]
         })
         .collect()
 }
@@ -43,7 +40,9 @@ impl Archive {
     pub(crate) fn plain_names(&self, judged: &Judged, post: &Post) -> Vec<String> {
         let Some(place) = &judged.claim.place else { return Vec::new() };
         match name_of(place, self.seal.as_deref()) {
-            Name::Sealed(name) | Name::Enc(name) | Name::Plain(name) if belongs(&name, &post.id) => vec![name],
+            Name::Sealed(name) | Name::Enc(name) | Name::Plain(name) if belongs(&name, &post.id) => {
+                vec![name]
+            }
             // The name is another post's, or unreadable: whatever of this post no other claim is about.
             _ => self.unclaimed(post),
         }

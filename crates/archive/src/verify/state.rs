@@ -58,7 +58,10 @@ impl Archive {
     /// Writes down how far it came.
     pub(super) async fn save_state(&self, state: &State) -> Result<(), StoreError> {
         let text = serde_json::to_string(state).unwrap_or_default();
-        self.engine.ledger.remember(&self.state_memo(), MemoValue { text, secret: false, expires: None }).await
+        self.engine
+            .ledger
+            .remember(&self.state_memo(), MemoValue { text, secret: false, expires: None })
+            .await
     }
 
     /// What a verify is about, in words that differ where it differs.
@@ -121,7 +124,8 @@ impl Walk<'_> {
                 self.table = self.table.max(at);
             }
             let Some(table) = tables.get(self.table) else { break };
-            let after = self.after.as_ref().filter(|(name, _)| name.as_str() == *table).map(|(_, id)| id.as_str());
+            let after =
+                self.after.as_ref().filter(|(name, _)| name.as_str() == *table).map(|(_, id)| id.as_str());
             let posts = self.archive.catalogue.catalogue().posts(table, after, limit).await?.posts;
             let Some(last) = posts.last() else {
                 self.table += 1;

@@ -218,7 +218,8 @@ fn tables(screen: &Screen, report: &VerifyReport) {
 
 /// Plain files that everyone with access can see are said loudly, with what can be done about them.
 fn leaks(screen: &Screen, report: &VerifyReport, job: &str) {
-    let leaks = found(report, Finding::Leak);
+    // Those that a repair replaced and left are told of as loudly.
+    let leaks = report.leaks.len() as u64;
     if leaks > 0 {
         screen.line("");
         screen.line(t!("verify.leak", number = count(leaks), job = job));

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landfall_archive::{Archive, Shelves};
+use landfall_archive::{Archive, HubShelves, Shelves};
 use landfall_core::engine::{Engine, Job};
 use landfall_core::ledger::Ledger;
 use landfall_core::memo::Memo;
@@ -22,7 +22,6 @@ use landfall_stores::catalogue::{
 use landfall_stores::hub::{self, HubApi, HubConfig, HubDataset, RecordedUrl, RepoId, Settings};
 use landfall_stores::wire::{ReqwestTransport, WireParts};
 
-use super::shelves::HubShelves;
 use super::{Context, Graphs, OpenSource, Quota};
 use crate::args::{FileType, Posts};
 use crate::config::{

@@ -111,6 +111,8 @@ impl Engine {
         report: &mut RunReport,
     ) -> Result<(), StoreError> {
         self.sweep(job).await?;
+        // With a wrong key a sealed destination looks empty: nothing is fetched or sent for that.
+        self.check_seal(job).await?;
         // What a kill left untold is told before anything else, so that the listing sees it.
         self.acknowledge(job, report).await?;
         let mut first = true;
@@ -152,7 +154,6 @@ impl Engine {
         }
         self.meter.phase(2);
         if first {
-            self.check_seal(job).await?;
             self.look_at_destination(job).await?;
         }
         self.bind_folders(job).await?;
