@@ -23,7 +23,7 @@ const USAGE: &str = "usage: landfall-bench CASE [--files N]
   big             one file of 4 GiB: peak memory
   archive-verify  8,863 recorded URLs in one dataset and in three, 300 of them wrong, and 100,000: requests, seconds
   archive-backup  10,000 files that were never backed up: requests, commits
-  archive-proof   a proof by hash of 8,863 older objects, with the Hub's quota and without it: requests, seconds
+  archive-proof   a proof by hash of 8,863 older objects under the Hub's quota: requests, seconds (minutes)
   seal            CPU seconds of sealing 2 GiB, against rclone
   archive         the four above
   all             everything

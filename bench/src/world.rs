@@ -66,8 +66,6 @@ pub(crate) struct World {
     pub(crate) local: bool,
     /// How long the Hub waits before it serves a request.
     pub(crate) latency: Duration,
-    /// Whether the Hub counts what one account may ask for in five minutes; it says so either way.
-    pub(crate) quota: bool,
 }
 
 impl Default for World {
@@ -81,7 +79,6 @@ impl Default for World {
             size: 64,
             local: false,
             latency: Duration::from_millis(20),
-            quota: true,
         }
     }
 }
@@ -115,11 +112,8 @@ impl World {
     pub(crate) fn stage(&self) -> Result<Stage> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let folder = tempfile::tempdir()?;
-        let mut config =
+        let config =
             HubConfig { latency: self.latency, epoch: Some(jiff::Timestamp::now()), ..HubConfig::default() };
-        if !self.quota {
-            (config.api_quota, config.resolver_quota) = (10_000_000, 10_000_000);
-        }
         let hub = HubSim::new(config);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let served = runtime.block_on(hub.serve(any, any))?;

@@ -44,7 +44,20 @@ async fn finish(bench: &Bench, process: &Process, tolerant: bool) -> Result<()> 
 /// Under faults a call may end with an error that a person would answer by calling again.
 fn tolerated(error: &anyhow::Error) -> Result<()> {
     let text = format!("{error:#}");
-    let passing = ["401", "403", "429", "5", "connection", "broke", "resumes", "timed out", "closed"];
+    let passing = [
+        "401",
+        "403",
+        "429",
+        "500",
+        "502",
+        "503",
+        "504",
+        "connection",
+        "broke",
+        "resumes",
+        "timed out",
+        "closed",
+    ];
     ensure!(passing.iter().any(|word| text.contains(word)), "{text}");
     Ok(())
 }

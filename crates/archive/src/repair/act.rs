@@ -44,6 +44,7 @@ impl Archive {
         let judged = self.judge_again(&ward).await?;
         let mut sends: Vec<(PostKey, Planned)> = Vec::new();
         for (key, judged) in &judged {
+            let judged = &self.unsettled(judged, options).await?;
             let Some(patient) = ward.get_mut(key) else { continue };
             patient.count(judged);
             if !options.dry_run {
@@ -81,6 +82,19 @@ impl Archive {
             sends = later;
         }
         Ok(ward.into_values().map(|patient| patient.outcome).collect())
+    }
+
+    /// Leaves out what was settled for good, unless somebody asked for it again.
+    async fn unsettled(&self, all: &[Judged], options: &RepairOptions) -> Result<Vec<Judged>, StoreError> {
+        let mut open = Vec::with_capacity(all.len());
+        for judged in all {
+            let about = judged.claim.subject();
+            let found = judged.finding.is_some() && !options.retry_gone;
+            if !found || self.settled(&about).await?.is_none() {
+                open.push(judged.clone());
+            }
+        }
+        Ok(open)
     }
 
     async fn admit(&self, keys: &[PostKey]) -> Result<Ward, StoreError> {

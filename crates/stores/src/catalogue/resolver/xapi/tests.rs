@@ -7,10 +7,13 @@ use landfall_core::transport::{Request, Response, TransportError};
 use super::super::super::{MediaKind, Unavailable};
 use super::*;
 
+/// One scripted answer: status, headers, body.
+type Said = (u16, Vec<(&'static str, String)>, String);
+
 /// Answers in order; status, headers, body.
 #[derive(Default)]
 struct Service {
-    says: Mutex<VecDeque<(u16, Vec<(&'static str, String)>, String)>>,
+    says: Mutex<VecDeque<Said>>,
     asked: Mutex<Vec<(String, String)>>,
 }
 
@@ -29,10 +32,7 @@ impl Transport for Service {
     }
 }
 
-fn api(
-    config: &XApiConfig,
-    says: Vec<(u16, Vec<(&'static str, String)>, String)>,
-) -> (XApi, Arc<Service>, VirtualClock) {
+fn api(config: &XApiConfig, says: Vec<Said>) -> (XApi, Arc<Service>, VirtualClock) {
     let service = Arc::new(Service { says: Mutex::new(says.into()), asked: Mutex::default() });
     let clock = VirtualClock::starting(Timestamp::from_second(1_700_000_000).unwrap());
     let chance = Arc::new(Chance::seeded(1));
