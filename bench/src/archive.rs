@@ -28,7 +28,7 @@ const SECONDS: f64 = 5.0;
 const MANY: u64 = 100_000;
 const LOOKS_AT_MANY: u64 = 120;
 /// Files that were never backed up, the most api requests for them, and the fewest commits: the official client's
-/// scale begins at 250 files a commit and ends at 1,000. One commit more says which files are kept by reference.
+/// scale begins at 250 files a commit and ends at 1,000.
 const BACKLOG: u64 = 10_000;
 const REQUESTS: u64 = 250;
 const SCALE: [u64; 4] = [250, 400, 600, 1000];
@@ -183,7 +183,7 @@ fn fewest_commits(files: u64) -> u64 {
         left = left.saturating_sub(most);
         full += 1;
     }
-    full as u64 + 1
+    full as u64
 }
 
 fn proof(sheet: &mut Sheet, landfall: &Path, objects: u64) -> Result<()> {

@@ -242,3 +242,40 @@ async fn mariadb_holds_the_contract() {
     assert!(!refused.chain().contains("falsch"), "{}", refused.chain());
     server.stop().await.unwrap();
 }
+
+/// What a program leaves that is killed while it writes: the file half written, and its journal beside it.
+#[tokio::test]
+async fn a_database_whose_writer_was_killed_is_read_as_it_was_before() {
+    let place = Place::sqlite();
+    place.prepare().await;
+    for id in 1001..=1400 {
+        place.sql(&format!("INSERT INTO all_tweets (id, username, tweet_text, media_urls, huggingface_urls) VALUES ('{id}', '花子', 't', '[\"https://pbs.twimg.com/media/K{id}\"]', '{}')", "x".repeat(900))).await;
+    }
+    let killed = Place::sqlite();
+    {
+        let mut writer = place.connect().await;
+        for sql in [
+            "PRAGMA journal_mode = DELETE",
+            "PRAGMA cache_size = 2",
+            "PRAGMA cache_spill = 1",
+            "BEGIN IMMEDIATE",
+            "UPDATE all_tweets SET huggingface_urls = 'half written'",
+        ] {
+            sqlx::raw_sql(sql).execute(&mut writer).await.unwrap();
+        }
+        for end in ["", "-journal"] {
+            let from = format!("{}{end}", place.url.trim_start_matches("sqlite:"));
+            let to = format!("{}{end}", killed.url.trim_start_matches("sqlite:"));
+            std::fs::copy(from, to).unwrap();
+        }
+        sqlx::raw_sql("ROLLBACK").execute(&mut writer).await.unwrap();
+    }
+    let journal = format!("{}-journal", killed.url.trim_start_matches("sqlite:"));
+    assert!(std::fs::metadata(&journal).unwrap().len() > 512);
+    let mut config = killed.config();
+    config.tables.truncate(1);
+    let catalogue = Catalogue::open(config, Arc::new(SystemClock)).await.unwrap();
+    let post = catalogue.post(&PostKey::new("all_tweets", "1007")).await.unwrap().unwrap();
+    assert_eq!(post.media.items, ["https://pbs.twimg.com/media/K1007"]);
+    assert!(post.hub.raw.unwrap().starts_with("xxx"), "the killed writer's half is taken back");
+}

@@ -2,8 +2,8 @@
 //!
 //! Of two ways the one that costs fewer requests is taken for each repository: reading its whole listing,
 //! a page a thousand entries, or asking for the paths by name, five hundred a request. Which of the two is
-//! cheaper follows from how many entries it had when it was last listed, and where nobody knows, from the
-//! most that a repository may have.
+//! cheaper follows from how many entries it had when it was last listed; where nobody knows, it is taken to hold
+//! little beside what is recorded, and a listing that turns out longer is given up.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use crate::claim::Place;
 
 /// Entries in one page of a listing.
 const PAGE: u64 = 1000;
+/// Pages that a listing may have beyond what is expected of it.
+const SPARE: u64 = 2;
 /// Paths that one request asks for.
 pub(crate) const ASKED: usize = 500;
 /// The most files that a repository may have, and about as many folders as go with them.
@@ -134,14 +136,21 @@ impl Looker {
         entries: Option<u64>,
     ) -> Result<Option<u64>, StoreError> {
         let Some(head) = self.head_of(repo).map(str::to_owned) else { return Ok(None) };
-        let pages = entries.unwrap_or(MOST_ENTRIES).div_ceil(PAGE).max(1);
-        if pages >= paths.div_ceil(ASKED as u64) {
+        // Where nobody knows how many entries there are, a repository that holds little beside what is
+        // recorded is likely; a listing that turns out longer is given up, and not tried again.
+        let likely = (paths.div_ceil(PAGE) + SPARE).min(MOST_ENTRIES.div_ceil(PAGE));
+        let most = entries.map_or(likely, |entries| entries.div_ceil(PAGE).max(1) + SPARE);
+        let expected = entries.map_or(likely, |entries| entries.div_ceil(PAGE).max(1));
+        if expected >= paths.div_ceil(ASKED as u64) {
             return Ok(None);
         }
         let mut listed = BTreeMap::new();
         let mut cursor = None;
         let mut count = 0;
-        loop {
+        for page in 0.. {
+            if page >= most {
+                return Ok(Some(MOST_ENTRIES));
+            }
             match self.shelves.page(repo, &head, cursor.take()).await {
                 Ok((things, entries, next)) => {
                     count += entries;

@@ -140,6 +140,8 @@ pub struct RepairReport {
     pub steps: std::collections::BTreeMap<String, u64>,
     /// Bytes of local files that were or would be sent.
     pub bytes: u64,
+    /// Posts that were left for another repair by `--limit`.
+    pub remaining: u64,
     /// True where somebody asked to stop.
     pub interrupted: bool,
 }
@@ -156,7 +158,9 @@ impl RepairReport {
     /// True where everything that was found is mended or settled for good.
     #[must_use]
     pub fn complete(&self) -> bool {
-        !self.interrupted && self.files.keys().all(|outcome| outcome == "mended" || outcome == "settled")
+        !self.interrupted
+            && self.remaining == 0
+            && self.files.keys().all(|outcome| outcome == "mended" || outcome == "settled")
     }
 }
 
@@ -203,6 +207,7 @@ impl Archive {
         }
         let mut posts: Vec<PostKey> = self.posts_with_findings(options).await?.into_iter().collect();
         if let Some(limit) = options.limit {
+            report.remaining = (posts.len() as u64).saturating_sub(limit);
             posts.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         }
         let all = posts.len() as u64;

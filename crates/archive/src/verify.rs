@@ -31,6 +31,37 @@ const LOOKS: usize = 1000;
 /// The kind of memo that keeps a plain file which a repair left on the Hub.
 pub(crate) const LEAK: &str = "leak";
 
+/// Pages of posts after which a verify asks for all that waits, so that an interrupted one repeats little.
+const PAGES_KEPT: u64 = 20;
+
+/// Claims that wait until one repository has enough of them for a full request.
+struct Waiting {
+    most: usize,
+    by_repo: BTreeMap<String, Vec<(Claim, Post)>>,
+}
+
+impl Waiting {
+    fn new(most: usize) -> Self {
+        Self { most, by_repo: BTreeMap::new() }
+    }
+
+    /// Takes a claim; gives back a full batch.
+    fn add(&mut self, claim: Claim, post: Post) -> Option<Vec<(Claim, Post)>> {
+        let repo = claim.place.as_ref().map(|place| place.repo.clone()).unwrap_or_default();
+        let batch = self.by_repo.entry(repo).or_default();
+        batch.push((claim, post));
+        (batch.len() >= self.most).then(|| std::mem::take(batch))
+    }
+
+    fn all(&mut self) -> Vec<(Claim, Post)> {
+        std::mem::take(&mut self.by_repo).into_values().flatten().collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_repo.values().all(Vec::is_empty)
+    }
+}
+
 /// How deep a verify looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
@@ -91,6 +122,8 @@ impl Archive {
     /// What a person has to act on, and the ledger's own. A repository that cannot be looked at makes its
     /// URLs unknown and ends nothing.
     pub async fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport, StoreError> {
+        // With a wrong key no name could be read, and every pairing would look right.
+        self.engine.check_seal(&self.job).await?;
         let mut state = self.begin_verify(options).await?;
         let mut looker = Looker::new(self.shelves.clone());
         let per_repo = self.count_claims(options).await?;
@@ -151,7 +184,9 @@ impl Archive {
             let kind = wanted.is_none() || kind.is_none() || kind == wanted;
             kind && options.only.as_ref().is_none_or(|only| only.contains(&claim.url))
         };
-        Claim::of(post, self.shelves.as_ref()).into_iter().filter(fits).collect()
+        let mut seen = std::collections::BTreeSet::new();
+        let mut once = |claim: &Claim| seen.insert(claim.url.clone());
+        Claim::of(post, self.shelves.as_ref()).into_iter().filter(fits).filter(&mut once).collect()
     }
 
     async fn verify_posts(
@@ -163,39 +198,49 @@ impl Archive {
     ) -> Result<(), StoreError> {
         let repos: Vec<String> = candidates::repos(repos, &self.family);
         let mut walk = self.walk(state.after.clone());
-        let mut batch: Vec<(Claim, Post)> = Vec::new();
+        let mut waiting = Waiting::new(options.batch.max(1));
         let mut pool: Vec<(Judged, Post)> = Vec::new();
         let mut seen = state.urls;
+        let full = |seen: u64| options.limit.is_some_and(|limit| seen >= limit);
+        let mut pages = 0;
         while let Some(posts) = walk.next(POSTS).await? {
+            self.engine.go_on("verify")?;
             let mut whole = Vec::new();
             for post in posts {
+                if full(seen) {
+                    break;
+                }
                 whole.extend(self.judge_post(&post).await?);
                 for claim in self.claims(&post, options) {
-                    if options.limit.is_some_and(|limit| seen >= limit) {
+                    if full(seen) {
                         break;
                     }
                     seen += 1;
-                    batch.push((claim, post.clone()));
-                    if batch.len() >= options.batch.max(1) {
+                    if let Some(batch) = waiting.add(claim, post.clone()) {
                         self.engine.go_on("verify")?;
-                        self.look_at(std::mem::take(&mut batch), options, looker, &mut pool).await?;
+                        self.look_at(batch, options, looker, &mut pool).await?;
                         tokio::time::sleep(options.delay).await;
                     }
                 }
             }
             self.engine.ledger.looked(&self.job.handle, whole).await?;
-            self.look_at(std::mem::take(&mut batch), options, looker, &mut pool).await?;
+            pages += 1;
+            let due = options.batch < crate::look::ASKED || pages % PAGES_KEPT == 0;
+            if due || full(seen) {
+                self.look_at(waiting.all(), options, looker, &mut pool).await?;
+            }
             if pool.len() >= POOL {
                 self.look_elsewhere(std::mem::take(&mut pool), &repos, looker).await?;
             }
-            if pool.is_empty() {
+            if pool.is_empty() && waiting.is_empty() {
                 (state.after, state.urls) = (walk.at(), seen);
                 self.save_state(state).await?;
             }
-            if options.limit.is_some_and(|limit| seen >= limit) {
+            if full(seen) {
                 break;
             }
         }
+        self.look_at(waiting.all(), options, looker, &mut pool).await?;
         self.look_elsewhere(pool, &repos, looker).await?;
         (state.after, state.urls) = (walk.at(), seen);
         Ok(())
@@ -231,11 +276,12 @@ impl Archive {
     /// Looks at a batch of claims; those that are not there wait in the pool for their candidates.
     async fn look_at(
         &self,
-        batch: Vec<(Claim, Post)>,
+        mut batch: Vec<(Claim, Post)>,
         options: &VerifyOptions,
         looker: &mut Looker,
         pool: &mut Vec<(Judged, Post)>,
     ) -> Result<(), StoreError> {
+        batch.sort_by(|(a, _), (b, _)| (&a.post, a.position).cmp(&(&b.post, b.position)));
         if batch.is_empty() {
             return Ok(());
         }

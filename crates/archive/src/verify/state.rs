@@ -102,7 +102,8 @@ impl Archive {
 
     /// Walks over the posts that the catalogue is narrowed to, after one.
     pub(crate) fn walk(&self, after: Option<(String, String)>) -> Walk<'_> {
-        Walk { archive: self, after, table: 0, done: false }
+        let skip = if after.is_some() { 0 } else { self.narrowing().start.unwrap_or(0) };
+        Walk { archive: self, after, table: 0, done: false, skip }
     }
 }
 
@@ -112,6 +113,8 @@ pub(crate) struct Walk<'a> {
     after: Option<(String, String)>,
     table: usize,
     done: bool,
+    /// Posts of those that are meant to be left out at the beginning.
+    skip: u64,
 }
 
 impl Walk<'_> {
@@ -135,7 +138,11 @@ impl Walk<'_> {
             self.after = Some(((*table).to_owned(), last.id.clone()));
             let narrowing = self.archive.narrowing();
             let wanted = |post: &Post| narrowing.takes(&post.table, &post.username, &post.date);
-            return Ok(Some(posts.into_iter().filter(wanted).collect()));
+            let mut wanted: Vec<Post> = posts.into_iter().filter(wanted).collect();
+            let skipped = wanted.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            wanted.drain(..skipped);
+            self.skip -= skipped as u64;
+            return Ok(Some(wanted));
         }
         self.done = true;
         Ok(None)

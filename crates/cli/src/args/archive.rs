@@ -68,7 +68,7 @@ pub(crate) struct Verify {
     #[arg(long, env = "LANDFALL_DEPTH", value_enum, default_value = "exists")]
     pub(crate) depth: Depth,
     /// Recorded URLs that are looked at together.
-    #[arg(long, env = "LANDFALL_BATCH_SIZE", value_name = "N", default_value_t = 500)]
+    #[arg(long, env = "LANDFALL_BATCH_SIZE", value_name = "N", default_value_t = 500, value_parser = batch)]
     pub(crate) batch_size: usize,
     /// The pause between batches, as 0.2 (seconds) or 200ms.
     #[arg(long, env = "LANDFALL_DELAY", value_name = "TIME", default_value = "0", value_parser = crate::config::pause)]
@@ -172,4 +172,12 @@ pub(crate) struct SealName {
     /// One name, without slashes.
     #[arg(value_name = "SEGMENT", allow_hyphen_values = true)]
     pub(crate) segment: String,
+}
+
+/// A number of URLs in one batch: at least one.
+fn batch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("give a whole number from 1 on".to_owned()),
+    }
 }

@@ -62,7 +62,8 @@ impl std::fmt::Debug for OpenArchive {
 impl OpenArchive {
     /// The archive's half of the work.
     pub(crate) fn archive(&self, engine: &Engine, job: &Arc<Job>) -> Archive {
-        let shelves: Arc<dyn Shelves> = Arc::new(HubShelves::new(self.api.clone()));
+        let shelves: Arc<dyn Shelves> =
+            Arc::new(HubShelves::new(self.api.clone()).knowing(self.dataset.heads()));
         Archive {
             engine: engine.clone(),
             job: Arc::clone(job),

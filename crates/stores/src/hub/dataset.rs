@@ -150,7 +150,14 @@ impl HubDataset {
         &self.shared.api
     }
 
-    /// The repositories of the family, in their order.
+    /// The head of each repository as it was last seen here.
+    #[must_use]
+    pub fn heads(&self) -> std::collections::BTreeMap<String, String> {
+        let known = |member: &Member| Some((member.repo.to_string(), member.head.clone()?));
+        self.shared.family().iter().filter_map(known).collect()
+    }
+
+    /// The repositories of the family, in the order of their numbers.
     #[must_use]
     pub fn repos(&self) -> Vec<RepoId> {
         self.shared.family().iter().map(|member| member.repo.clone()).collect()

@@ -87,6 +87,25 @@ impl Place {
     }
 
     /// Connects. A reading connection cannot write, whatever is asked of it.
+    /// Connects for reading. Where a writer was killed in the middle of a transaction, SQLite must first take
+    /// its half back, which it cannot do read-only: a writable connection is opened for that alone.
+    async fn reader(&self) -> Result<Pool, sqlx::Error> {
+        let reader = self.pool(false).await?;
+        let Pool::Sqlite(pool) = &reader else { return Ok(reader) };
+        match sqlx::query(PROBE).execute(pool).await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(HOT_JOURNAL) => {
+                tracing::warn!("a program was killed while it wrote to the database; its half is taken back");
+                if let Pool::Sqlite(writer) = self.pool(true).await? {
+                    sqlx::query(PROBE).execute(&writer).await?;
+                    writer.close().await;
+                }
+                self.pool(false).await
+            }
+            // Whatever else is wrong is told by the first statement that needs it.
+            _ => Ok(reader),
+        }
+    }
+
     async fn pool(&self, writes: bool) -> Result<Pool, sqlx::Error> {
         // One writer: its transactions follow each other.
         let most = if writes { 1 } else { 4 };
@@ -129,6 +148,11 @@ impl Place {
         }
     }
 }
+
+/// Touches the file, so that an unfinished transaction of a killed writer shows.
+const PROBE: &str = "SELECT count(*) FROM sqlite_master";
+/// `SQLITE_READONLY_ROLLBACK` (sqlite.org/rescode.html).
+const HOT_JOURNAL: &str = "776";
 
 /// A row: the bytes of every column as text, `None` for NULL.
 pub(super) type Cells = Vec<Option<Vec<u8>>>;
@@ -249,7 +273,7 @@ impl Engine {
             .map_err(|error| refused("open catalogue", &place.shown(), "no thread can be started", error))?;
         let own = Arc::new(Own(Some(runtime)));
         let to = place.clone();
-        let reader = run(&own, &place, "open catalogue", async move { to.pool(false).await }).await?;
+        let reader = run(&own, &place, "open catalogue", async move { to.reader().await }).await?;
         Ok(Self { place, reader, writer: tokio::sync::OnceCell::new(), own })
     }
 
