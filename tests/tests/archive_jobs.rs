@@ -250,7 +250,7 @@ fn sealed_content_under_a_plain_name_is_moved_without_bytes() {
         let after = bench.world.hub.requests().bytes_in;
         assert!(after - sent < 20_000, "{} bytes for a move", after - sent);
         let lies: Vec<String> = bench.world.hub.files(repo).into_iter().map(|file| file.path).collect();
-        assert!(lies.contains(&sealed) && !lies.contains(&plain));
+        assert!(lies.contains(&sealed) && !lies.contains(&plain), "{lies:?}");
         bench.wait(Duration::from_secs(1)).await;
         assert!(process.verify().await.unwrap().clean());
     });

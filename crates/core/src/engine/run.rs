@@ -17,7 +17,7 @@ use crate::words::{FileId, ItemKey};
 const ROUNDS: u32 = 3;
 const BATCH: usize = 500;
 /// Files gathered in one stage at most.
-const STAGE_FILES: u64 = 2000;
+const STAGE_FILES: u64 = 10_000;
 
 /// Which parts of a run are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

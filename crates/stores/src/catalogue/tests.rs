@@ -435,13 +435,15 @@ async fn every_bad_row_has_a_reason_and_the_rest_goes_on() {
             r#"["https://pbs.twimg.com/media/E.jpg", "https://pbs.twimg.com/media/E.jpg"]"#,
             "null",
         ),
+        row("107", "bob", "b", r#"["https://pbs.twimg.com/media/F.jpg"]"#, r#"["images/bob/107_1.jpg"]"#),
     ];
     let world = World::new(&sql.concat()).await;
     world.put("images/bob/104_1.jpg", b"");
+    world.put("images/bob/107_1.jpg", b"");
     world.put("images/bob/105_1.jpg", b"\xff\xd8 one");
     world.put("images/bob/105_1.png", b"\x89PNG two");
     let web = Web::default();
-    for key in ["A", "B", "E"] {
+    for key in ["A", "B", "E", "F"] {
         web.media.lock().unwrap().insert(format!("https://pbs.twimg.com/media/{key}.jpg"), JPEG.into());
     }
     let source = world.source(&web).await;
@@ -450,7 +452,11 @@ async fn every_bad_row_has_a_reason_and_the_rest_goes_on() {
     assert_eq!(reason(&items, "all_tweets/101/row"), Reason::HostileName);
     assert_eq!(reason(&items, "all_tweets/102/row"), Reason::RowUnreadable);
     assert_eq!(file(&items, "all_tweets/103/103_1").size.0, JPEG.len() as u64);
-    assert_eq!(reason(&items, "all_tweets/104/104_1"), Reason::LocalFileEmpty);
+    // A file without bytes is no backup: its URL is dead, and the resolver has not answered yet.
+    assert_eq!(reason(&items, "all_tweets/104/104_1"), Reason::Unresolved);
+    // Where the media is still to be had it is taken from there, and the user's file stays as it is.
+    assert_eq!(file(&items, "all_tweets/107/107_1").size.0, JPEG.len() as u64);
+    assert_eq!(std::fs::read(world.path("images/bob/107_1.jpg")).unwrap(), b"");
     assert_eq!(reason(&items, "all_tweets/105/105_1"), Reason::LocalFileAmbiguous);
     file(&items, "all_tweets/106/106_1");
     assert!(!items.contains_key("all_tweets/106/106_2"), "a URL recorded twice is one file");

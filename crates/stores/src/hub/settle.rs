@@ -30,18 +30,14 @@ impl Shared {
         answers: &mut Answers,
     ) -> Result<String, StoreError> {
         let repo = self.repo(at)?;
-        let known = self.member(at, |member| member.head.clone()).flatten();
-        let mut parent = match known {
-            Some(head) => head,
-            None => self.api.repo(&repo).await?.sha,
-        };
         let (mut puts, others): (Vec<Item>, Vec<Item>) =
             std::mem::take(items).into_iter().partition(|item| matches!(item.job, Job::Put(_)));
         let asked = sampled(&mut puts, answers).await;
         let mut held = Vec::new();
+        let mut parent = None;
         if !asked.is_empty() {
             let (plans, commit) = self.api.preupload(&repo, "main", &asked).await?;
-            parent = commit.unwrap_or(parent);
+            parent = commit;
             for (item, plan) in puts.into_iter().zip(plans) {
                 match self.judge(item, &plan, answers).await {
                     Some(Judged::Held(item)) => held.push(item),
@@ -50,6 +46,11 @@ impl Shared {
                 }
             }
         }
+        // A head that was seen earlier says nothing of what stands there now: others write too.
+        let parent = match parent {
+            Some(head) => head,
+            None => self.api.repo(&repo).await?.sha,
+        };
         if !others.is_empty() {
             let found = self.stand_at(&repo, &parent, &others).await?;
             items.extend(others.into_iter().filter_map(|item| weigh(item, &found, &repo, answers)));
