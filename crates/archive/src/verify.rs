@@ -127,18 +127,7 @@ impl Archive {
         let mut state = self.begin_verify(options).await?;
         let mut looker = Looker::new(self.shelves.clone());
         let per_repo = self.count_claims(options).await?;
-        for repo in per_repo.keys().cloned().chain(self.family.iter().cloned()) {
-            let kept = state.heads.get(&repo).cloned();
-            looker.pin(&repo, kept.as_deref()).await?;
-        }
-        state.heads = looker.heads();
-        self.save_state(&state).await?;
-        for (repo, paths) in &per_repo {
-            let entries = self.entries_of(repo).await?;
-            if let Some(entries) = looker.list_if_cheaper(repo, *paths, entries).await? {
-                self.remember_entries(repo, entries).await?;
-            }
-        }
+        self.prepare_repos(&per_repo, &mut state, &mut looker).await?;
         let outcome = self.verify_posts(options, &mut state, &mut looker, per_repo.keys()).await;
         let interrupted = match outcome {
             Ok(()) => self.engine.stop.is_cancelled(),
@@ -159,6 +148,28 @@ impl Archive {
         report.interrupted = interrupted;
         self.name_moved_heads(&looker, &mut report).await?;
         Ok(report)
+    }
+
+    /// Pins every repository, and lists those whose listing is the cheaper way.
+    async fn prepare_repos(
+        &self,
+        per_repo: &BTreeMap<String, u64>,
+        state: &mut State,
+        looker: &mut Looker,
+    ) -> Result<(), StoreError> {
+        for repo in per_repo.keys().cloned().chain(self.family.iter().cloned()) {
+            let kept = state.heads.get(&repo).cloned();
+            looker.pin(&repo, kept.as_deref()).await?;
+        }
+        state.heads = looker.heads();
+        self.save_state(state).await?;
+        for (repo, paths) in per_repo {
+            let entries = self.entries_of(repo).await?;
+            if let Some(entries) = looker.list_if_cheaper(repo, *paths, entries).await? {
+                self.remember_entries(repo, entries).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Recorded URLs by repository.
@@ -232,10 +243,8 @@ impl Archive {
             if pool.len() >= POOL {
                 self.look_elsewhere(std::mem::take(&mut pool), &repos, looker).await?;
             }
-            if pool.is_empty() && waiting.is_empty() {
-                (state.after, state.urls) = (walk.at(), seen);
-                self.save_state(state).await?;
-            }
+            let settled = pool.is_empty() && waiting.is_empty();
+            self.keep_place(settled, state, walk.at(), seen).await?;
             if full(seen) {
                 break;
             }
@@ -244,6 +253,21 @@ impl Archive {
         self.look_elsewhere(pool, &repos, looker).await?;
         (state.after, state.urls) = (walk.at(), seen);
         Ok(())
+    }
+
+    /// Writes down how far the verify came, where nothing before that place waits for its answer.
+    async fn keep_place(
+        &self,
+        settled: bool,
+        state: &mut State,
+        at: Option<(String, String)>,
+        seen: u64,
+    ) -> Result<(), StoreError> {
+        if !settled {
+            return Ok(());
+        }
+        (state.after, state.urls) = (at, seen);
+        self.save_state(state).await
     }
 
     /// Findings about a post as a whole.
