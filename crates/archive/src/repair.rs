@@ -55,10 +55,12 @@ pub enum Step {
     Send {
         /// Its plain name.
         name: String,
-        /// Which of the post's media it is, where that is known.
-        media: Option<usize>,
+        /// Which of the post's media it is, from 1, where that is known.
+        media: Option<u32>,
         /// The URL that gives way.
         replaces: Option<String>,
+        /// The plain names of the post's other files.
+        siblings: Vec<String>,
     },
     /// The post is asked for again, because its media URLs are lost.
     Ask,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use landfall_core::ledger::{Answer, LookFilter, Looked};
 use landfall_core::words::ItemKey;
 use landfall_core::{Digest, ErrorKind, StoreError};
-use landfall_stores::catalogue::{Kinds, Post};
+use landfall_stores::catalogue::{Kinds, Post, keys_of};
 
 use crate::Archive;
 use crate::claim::{Claim, Name, Place, belongs, kind_of, name_of};
@@ -399,22 +399,22 @@ impl Archive {
     async fn shown_before(&self, batch: &[(Claim, Post)]) -> Result<BTreeMap<String, String>, StoreError> {
         let mut shown = BTreeMap::new();
         let Some(slot) = self.job.slots.first() else { return Ok(shown) };
-        let mut keys: BTreeMap<ItemKey, (String, String)> = BTreeMap::new();
+        let mut keys: BTreeMap<ItemKey, Vec<(String, ItemKey)>> = BTreeMap::new();
         for (claim, _) in batch {
             let Some(place) = &claim.place else { continue };
             if let Name::Sealed(plain) = name_of(place, self.seal.as_deref()) {
-                let stem = plain.rsplit_once('.').map_or(plain.as_str(), |(stem, _)| stem);
-                let item = format!("{}:{}", place.repo, place.path);
-                keys.insert(ItemKey(format!("{}/{stem}", claim.post)), (claim.subject(), item));
+                for key in keys_of(&claim.post, &plain) {
+                    let item = ItemKey(format!("{}:{}", place.repo, place.path));
+                    keys.entry(key).or_default().push((claim.subject(), item));
+                }
             }
         }
         let wanted: Vec<ItemKey> = keys.keys().cloned().collect();
         for row in self.engine.ledger.files_by_key(self.job.handle.id, slot.id, &wanted).await? {
-            let Some((subject, item)) = keys.remove(&row.entry.key) else { continue };
-            let same = row.holding.as_ref().is_some_and(|held| held.item.as_str() == item);
-            if let (true, true, Some(sha)) = (same, row.proven.is_some(), &row.ours.sha256) {
-                shown.insert(subject, sha.hex());
-            }
+            let (Some(held), Some(sha)) = (&row.holding, &row.ours.sha256) else { continue };
+            let claims = keys.remove(&row.entry.key).unwrap_or_default();
+            let those = claims.into_iter().filter(|(_, item)| row.proven.is_some() && *item == held.item);
+            shown.extend(those.map(|(subject, _)| (subject, sha.hex())));
         }
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(shown) };
         let (mut after, end) = (first.0.post.to_string(), format!("{}~", last.0.post));

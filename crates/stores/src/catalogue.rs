@@ -12,6 +12,7 @@ mod lists;
 mod local;
 pub mod media;
 mod names;
+mod numbering;
 mod post;
 pub mod resolver;
 mod source;
@@ -21,10 +22,11 @@ pub use database::{Catalogue, Counts, Finding, PostPage};
 pub use layout::Layout;
 pub use lists::{JsonList, ListFault};
 pub use local::{LocalFile, LocalFiles, LocalTrouble};
-pub use names::{Era, Folder, MediaName, folder_of, post_id_of, sanitised, username_fault};
+pub use names::{Era, Folder, MediaName, folder_of, folder_of_url, post_id_of, sanitised, username_fault};
+pub use numbering::{media_name, media_number};
 pub use post::{Expected, Post, PostKey, Update, Written};
 pub use source::{
-    AtHand, CatalogueSource, Correction, Lies, ListColumn, Outcome, SourceParts, Stand, Wanted,
+    AtHand, CatalogueSource, Correction, Lies, ListColumn, Outcome, SourceParts, Stand, Wanted, keys_of,
 };
 
 use async_trait::async_trait;
@@ -139,7 +141,7 @@ pub enum FetchFailure {
 /// Downloads media.
 #[async_trait]
 pub trait Fetcher: Send + Sync {
-    /// Downloads one media URL into `into`, under `stem` and the extension that its content shows.
+    /// Downloads one media URL into `into`, under the stem and the extension that its content shows.
     ///
     /// An existing file is never overwritten; one with the same bytes is adopted.
     ///
@@ -149,8 +151,17 @@ pub trait Fetcher: Send + Sync {
         &self,
         url: &MediaUrl,
         into: &cap_std::fs::Dir,
-        stem: &str,
+        name: &SaveAs,
     ) -> Result<Fetched, FetchFailure>;
+}
+
+/// How a download is to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaveAs {
+    /// The name without its extension.
+    pub stem: String,
+    /// What its content must be, where a name has promised it; anything else is not taken.
+    pub kind: Option<MediaKind>,
 }
 
 /// A post whose media a resolver is asked for.

@@ -20,7 +20,7 @@ use crate::Archive;
 use crate::claim::{Claim, Place, kind_of};
 use crate::finding::Finding;
 use crate::look::{ASKED, Looker};
-use crate::verify::candidates::{extension_of, stem};
+use crate::verify::candidates::extension_of;
 use crate::verify::{Judged, VerifyOptions};
 
 /// One post under repair.
@@ -70,16 +70,8 @@ impl Archive {
                 }
             }
         }
-        // Files of one key follow each other: a picture and a video that were both counted from 0.
         while !sends.is_empty() {
-            let mut keys = BTreeSet::new();
-            let first = |(key, planned): &(PostKey, Planned)| match &planned.step {
-                Step::Send { name, .. } => keys.insert(item_key(key, name)),
-                _ => true,
-            };
-            let (now, later): (Vec<_>, Vec<_>) = sends.into_iter().partition(first);
-            self.send(&mut ward, now).await?;
-            sends = later;
+            sends = self.send(&mut ward, sends).await?;
         }
         Ok(ward.into_values().map(|patient| patient.outcome).collect())
     }
@@ -299,37 +291,43 @@ impl Archive {
         Ok(())
     }
 
-    /// Sends what must be sent: the catalogue brings the bytes within reach, the engine does the rest.
-    async fn send(&self, ward: &mut Ward, sends: Vec<(PostKey, Planned)>) -> Result<(), StoreError> {
-        if sends.is_empty() {
-            return Ok(());
-        }
-        let mut keys = BTreeSet::new();
-        for (key, planned) in &sends {
-            let Step::Send { name, media, replaces } = &planned.step else { continue };
+    /// Sends what must be sent: the catalogue brings the bytes within reach, the engine does the rest. What has the
+    /// key of another file of this round comes back; it is sent after it.
+    async fn send(
+        &self,
+        ward: &mut Ward,
+        sends: Vec<(PostKey, Planned)>,
+    ) -> Result<Vec<(PostKey, Planned)>, StoreError> {
+        let (mut now, mut later) = (BTreeMap::new(), Vec::new());
+        for (key, planned) in sends {
+            let Step::Send { name, media, replaces, siblings } = &planned.step else { continue };
             let wanted = Wanted {
                 post: key.clone(),
                 name: Some(name.clone()),
-                index: media.and_then(|at| u32::try_from(at + 1).ok()),
+                index: *media,
                 folder: None,
                 plain_size: None,
                 replaces: replaces.clone(),
+                siblings: siblings.clone(),
             };
+            if now.contains_key(&self.catalogue.key_of(&wanted).await?) {
+                later.push((key, planned));
+                continue;
+            }
             let item = self.catalogue.want(&wanted).await?;
             self.send_again(&item).await?;
-            keys.insert(item);
+            now.insert(item, (key, planned));
         }
-        let Some(slot) = self.job.slots.first() else { return Ok(()) };
-        let only = Some(Arc::new(keys.clone()));
+        let Some(slot) = self.job.slots.first() else { return Ok(Vec::new()) };
+        let keys: Vec<ItemKey> = now.keys().cloned().collect();
+        let only = Some(Arc::new(keys.iter().cloned().collect::<BTreeSet<ItemKey>>()));
         let options = RunOptions { stage: Stage::All, only, ..RunOptions::default() };
         let report = self.engine.run(&self.job, options).await?;
-        let keys: Vec<ItemKey> = keys.into_iter().collect();
         let rows = self.engine.ledger.files_by_key(self.job.handle.id, slot.id, &keys).await?;
         let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.entry.key.clone(), row)).collect();
-        for (key, planned) in sends {
-            let Step::Send { name, .. } = &planned.step else { continue };
+        for (item, (key, planned)) in now {
             let Some(patient) = ward.get_mut(&key) else { continue };
-            let Some(row) = rows.get(&item_key(&key, name)) else {
+            let Some(row) = rows.get(&item) else {
                 patient.postponed(&planned, Reason::Unknown, "it was not listed".to_owned());
                 continue;
             };
@@ -353,7 +351,7 @@ impl Archive {
                 reason => patient.postponed(&planned, reason, words),
             }
         }
-        Ok(())
+        Ok(later)
     }
 
     /// A row that made landfall once and is gone again goes anew.
@@ -375,11 +373,6 @@ impl Archive {
     async fn forget_settled(&self, about: &str) -> Result<(), StoreError> {
         self.engine.ledger.forget(&MemoKey::new(self.job.handle.id, "settled", about)).await
     }
-}
-
-/// The key of a post's file: never its extension, which only the content tells.
-pub(super) fn item_key(post: &PostKey, name: &str) -> ItemKey {
-    ItemKey(format!("{post}/{}", stem(name)))
 }
 
 /// Reasons for which trying again makes no sense before somebody asks for it.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use landfall_core::StoreError;
-use landfall_stores::catalogue::{Kinds, Post};
+use landfall_stores::catalogue::{Folder, Kinds, Post, folder_of};
 
 use super::Judged;
 use crate::Archive;
@@ -50,18 +50,32 @@ impl Archive {
 
     /// Plain names of a post's files that none of its recorded URLs names.
     pub(crate) fn unclaimed(&self, post: &Post) -> Vec<String> {
-        let claimed: BTreeSet<String> = post
+        let claimed: BTreeSet<(String, Folder)> = post
             .hub
             .items
             .iter()
             .filter_map(|url| self.shelves.parse(url))
             .filter_map(|place| match name_of(&place, self.seal.as_deref()) {
-                Name::Sealed(name) | Name::Enc(name) | Name::Plain(name) => Some(stem(&name).to_owned()),
+                Name::Sealed(name) | Name::Enc(name) | Name::Plain(name) => Some(identity(&name)),
                 Name::Unreadable => None,
             })
             .collect();
         let mut names = plain_names(post);
-        names.retain(|name| !claimed.contains(stem(name)));
+        names.retain(|name| !claimed.contains(&identity(name)));
+        names
+    }
+
+    /// Plain names of a post's files, as its recorded URLs and its local files show them; with `.enc` where they
+    /// lie so.
+    pub(crate) fn known_names(&self, post: &Post) -> Vec<String> {
+        let places = post.hub.items.iter().filter_map(|url| self.shelves.parse(url));
+        let recorded = places.filter_map(|place| match name_of(&place, self.seal.as_deref()) {
+            Name::Sealed(name) | Name::Plain(name) => Some(name),
+            Name::Enc(name) => Some(format!("{name}.enc")),
+            Name::Unreadable => None,
+        });
+        let mut names: Vec<String> = recorded.filter(|name| belongs(name, &post.id)).collect();
+        names.extend(local_names(post));
         names
     }
 
@@ -135,16 +149,21 @@ impl Archive {
     }
 }
 
+/// Names of a post's files as they are recorded locally.
+pub(crate) fn local_names(post: &Post) -> Vec<String> {
+    let local = post.local.as_ref().map(|list| list.items.as_slice()).unwrap_or_default();
+    local
+        .iter()
+        .map(|path| path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned())
+        .filter(|name| belongs(name, &post.id))
+        .collect()
+}
+
 /// Plain names that a post's files have or may have: those recorded locally, else what the naming eras
 /// would have called its media (reference/media-catalogue.md 1.2: counted from 1 over all media, or from 0
 /// for each kind).
 pub(crate) fn plain_names(post: &Post) -> Vec<String> {
-    let local = post.local.as_ref().map(|list| list.items.as_slice()).unwrap_or_default();
-    let names: Vec<String> = local
-        .iter()
-        .map(|path| path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned())
-        .filter(|name| belongs(name, &post.id))
-        .collect();
+    let names = local_names(post);
     if !names.is_empty() {
         return names;
     }
@@ -186,6 +205,12 @@ pub(crate) fn extension_of(url: &str) -> &'static str {
 /// A name without its extension.
 pub(crate) fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// What tells a post's files apart: a picture's extension may have changed, and a picture and a video that were
+/// both counted from 0 share their stem.
+pub(crate) fn identity(name: &str) -> (String, Folder) {
+    (stem(name).to_owned(), folder_of(name))
 }
 
 /// True for what can be one folder's name: everything recorded is hostile.

@@ -27,7 +27,7 @@ use cap_std::fs::Dir;
 use landfall_core::transport::Transport;
 use landfall_core::{ByteSize, Chance, Clock};
 
-use super::{FetchFailure, Fetched, Fetcher, MediaUrl};
+use super::{FetchFailure, Fetched, Fetcher, MediaUrl, SaveAs};
 use host::Host;
 use ladder::{Plan, Rung};
 use receive::Miss;
@@ -116,9 +116,9 @@ impl MediaFetcher {
     }
 
     /// A photo: the next smaller size only where the one before is shown not to be there.
-    async fn climb(&self, rungs: &[Rung], into: &Dir, stem: &str) -> Result<Fetched, FetchFailure> {
+    async fn climb(&self, rungs: &[Rung], into: &Dir, name: &SaveAs) -> Result<Fetched, FetchFailure> {
         for rung in rungs {
-            match self.receive(&rung.url, into, stem).await {
+            match self.receive(&rung.url, into, name).await {
                 Ok(mut fetched) => {
                     fetched.reduced = rung.reduced.map(str::to_owned);
                     return Ok(fetched);
@@ -133,10 +133,10 @@ impl MediaFetcher {
     }
 
     /// Anything else: the next form only where the one before is refused, for hosts refuse `?tag=` at times.
-    async fn single(&self, forms: &[Allowed], into: &Dir, stem: &str) -> Result<Fetched, FetchFailure> {
+    async fn single(&self, forms: &[Allowed], into: &Dir, name: &SaveAs) -> Result<Fetched, FetchFailure> {
         let mut refused = None;
         for form in forms {
-            match self.receive(form, into, stem).await {
+            match self.receive(form, into, name).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(Miss::Absent) => return Err(gone("not there (404)")),
                 Err(Miss::Gone) => return Err(gone("the host says that it is gone (410)")),
@@ -154,15 +154,15 @@ impl MediaFetcher {
 
 #[async_trait]
 impl Fetcher for MediaFetcher {
-    async fn fetch(&self, url: &MediaUrl, into: &Dir, stem: &str) -> Result<Fetched, FetchFailure> {
+    async fn fetch(&self, url: &MediaUrl, into: &Dir, name: &SaveAs) -> Result<Fetched, FetchFailure> {
         let allowed = self
             .parts
             .policy
             .check(url.as_str())
             .map_err(|refused| FetchFailure::Refused { detail: refused.to_string() })?;
         match ladder::plan(allowed) {
-            Plan::Photo(rungs) => self.climb(&rungs, into, stem).await,
-            Plan::File(forms) => self.single(&forms, into, stem).await,
+            Plan::Photo(rungs) => self.climb(&rungs, into, name).await,
+            Plan::File(forms) => self.single(&forms, into, name).await,
             Plan::NotMedia(what) => Err(FetchFailure::NotMedia { detail: what.to_owned() }),
         }
     }

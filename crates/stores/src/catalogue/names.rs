@@ -50,13 +50,22 @@ pub fn folder_of(name: &str) -> Folder {
 
 /// The folder that a media URL's file will most likely belong to; the content decides in the end.
 #[must_use]
-pub(super) fn folder_of_url(url: &str) -> Folder {
+pub fn folder_of_url(url: &str) -> Folder {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     // `KEY.jpg:large` is an older form.
     let by_name = folder_of(name.split(':').next().unwrap_or_default());
     let host = path.split_once("://").map_or(path, |(_, rest)| rest).split('/').next().unwrap_or_default();
     if host.eq_ignore_ascii_case("video.twimg.com") { Folder::Videos } else { by_name }
+}
+
+/// The key in a media URL: the last segment without its extension.
+#[must_use]
+pub(super) fn key_in(url: &str) -> Option<&str> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next()?.split(':').next()?;
+    let key = split_extension(last).0;
+    (!key.is_empty()).then_some(key)
 }
 
 /// A name's stem and extension; a name without a dot, or that begins with its only one, has none.

@@ -32,7 +32,7 @@ use landfall_core::{Algo, ByteSize, ErrorKind, JobId, StoreError};
 
 pub use self::correcting::{Correction, ListColumn};
 use self::listing::CatalogueListing;
-pub use self::slot::{AtHand, Lies, Outcome, Stand, Wanted};
+pub use self::slot::{AtHand, Lies, Outcome, Stand, Wanted, keys_of};
 use self::slot::{MEDIA, WANTED, keep, recall};
 use super::config::{Kinds, Narrowing};
 use super::database::Catalogue;
@@ -154,6 +154,14 @@ impl CatalogueSource {
         self.0.want(wanted).await
     }
 
+    /// The key of the entry that [`CatalogueSource::want`] would answer with.
+    ///
+    /// # Errors
+    /// Where the memos cannot be read.
+    pub async fn key_of(&self, wanted: &Wanted) -> Result<ItemKey, StoreError> {
+        self.0.key_of(wanted).await
+    }
+
     /// What became of a slot so far; `None` where nothing was tried.
     ///
     /// # Errors
@@ -168,14 +176,29 @@ impl Inner {
         self.bound.get().map_or(JobId(0), |(job, _)| *job)
     }
 
-    async fn want(&self, wanted: &Wanted) -> Result<ItemKey, StoreError> {
+    /// The key of a file that may be wanted. A file keeps the key that it was first wanted under.
+    async fn key_of(&self, wanted: &Wanted) -> Result<ItemKey, StoreError> {
         let key = wanted.key();
+        let Some(kind) = wanted.kind() else { return Ok(key) };
+        let taken = match self.outcome(&key.0).await? {
+            Some(known) => Some(known.promised.unwrap_or(known.folder)),
+            None => recall::<Wanted>(self.parts.memo.as_ref(), self.job(), WANTED, &key.0)
+                .await?
+                .and_then(|other| other.kind()),
+        };
+        Ok(if taken.is_none_or(|other| other == kind) { key } else { wanted.key_beside(kind) })
+    }
+
+    async fn want(&self, wanted: &Wanted) -> Result<ItemKey, StoreError> {
+        let key = self.key_of(wanted).await?;
         keep(self.parts.memo.as_ref(), self.job(), WANTED, &key.0, wanted).await?;
         if let Some(known) = self.outcome(&key.0).await? {
-            let known = Outcome { replaces: wanted.replaces.clone(), ..known };
+            let same = wanted.index.is_none_or(|index| known.index == Some(index));
+            let index = wanted.index.or(known.index);
+            let known = Outcome { replaces: wanted.replaces.clone(), index, ..known };
             let outcome = match known.stand {
-                // Bytes at hand need no second gathering.
-                Stand::Ready => known,
+                // Bytes at hand need no second gathering, where they are those that are meant.
+                Stand::Ready if same => known,
                 _ => known.stands(Stand::Waiting, Reason::AwaitingMedia, "wanted"),
             };
             self.settle(&key.0, &outcome).await?;
@@ -318,5 +341,5 @@ impl Source for CatalogueSource {
     }
 }
 
-/// Posts that were seen in one pass, by table.
-type Seen = BTreeSet<PostKey>;
+/// Entries of posts that were named in one pass.
+type Seen = BTreeSet<ItemKey>;

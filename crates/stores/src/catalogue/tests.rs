@@ -122,7 +122,7 @@ impl Fetcher for Web {
         &self,
         url: &MediaUrl,
         into: &cap_std::fs::Dir,
-        stem: &str,
+        name: &SaveAs,
     ) -> Result<Fetched, FetchFailure> {
         let url = url.as_str().to_owned();
         self.fetched.lock().unwrap().push(url.clone());
@@ -137,7 +137,7 @@ impl Fetcher for Web {
         } else {
             ("mp4", MediaKind::Video)
         };
-        let name = format!("{stem}.{extension}");
+        let name = format!("{}.{extension}", name.stem);
         into.write(&name, &bytes).unwrap();
         let sha256 = Digest::new(Algo::Sha256, &sha2::Sha256::digest(&bytes)).unwrap();
         Ok(Fetched { name, size: ByteSize(bytes.len() as u64), sha256, kind, reduced: None, url })
@@ -381,6 +381,37 @@ async fn a_wanted_file_takes_the_place_of_exactly_the_url_that_is_wrong() {
         r#"["https://video.twimg.com/tweet_video/\u82b1.mp4"]"#
     );
     assert_eq!(source.outcome(&key).await.unwrap().unwrap().stand, Stand::Done);
+}
+
+#[tokio::test]
+async fn a_picture_and_a_video_of_one_number_are_two_files() {
+    let (photo, video) = ("https://pbs.twimg.com/media/A.jpg", "https://video.twimg.com/v.mp4");
+    let world = World::new(&row("301", "花子", "花子", &format!(r#"["{photo}", "{video}"]"#), "[]")).await;
+    let web = Web::default();
+    web.media.lock().unwrap().insert(photo.into(), JPEG.into());
+    web.media.lock().unwrap().insert(video.into(), b"....ftypmp42".to_vec());
+    let source = world.source(&web).await;
+    let wanted = |name: &str, index| Wanted {
+        name: Some(name.to_owned()),
+        ..Wanted::numbered(PostKey::new("all_tweets", "301"), index)
+    };
+    let picture = source.want(&wanted("301_0.jpg", 1)).await.unwrap();
+    let film = source.want(&wanted("301_0.mp4", 2)).await.unwrap();
+    assert_ne!(picture, film);
+    // Said again, by this process or by one after a kill, each keeps its key.
+    for again in [&source, &world.source(&web).await] {
+        assert_eq!(again.want(&wanted("301_0.mp4", 2)).await.unwrap(), film);
+        assert_eq!(again.want(&wanted("301_0.jpg", 1)).await.unwrap(), picture);
+    }
+    gather(&source, 10).await;
+    let (items, _) = list(&source, None).await;
+    assert_eq!(read(&source, file(&items, &picture.0)).await.unwrap(), JPEG);
+    assert_eq!(read(&source, file(&items, &film.0)).await.unwrap(), b"....ftypmp42");
+    let told = tell(&source, &[(file(&items, &picture.0), "a"), (file(&items, &film.0), "b")]).await;
+    assert!(matches!(told[..], [Told::Done, Told::Done]), "{told:?}");
+    assert_eq!(world.cell("huggingface_urls", "301").await.unwrap(), r#"["https://hub/a", "https://hub/b"]"#);
+    // Done, they keep their keys too.
+    assert_eq!(source.want(&wanted("301_0.mp4", 2)).await.unwrap(), film);
 }
 
 #[tokio::test]
@@ -632,7 +663,7 @@ async fn the_log_only_table_keeps_its_files_in_our_folder_and_gets_its_mark() {
     gather(&source, 10).await;
     let (items, _) = list(&source, None).await;
     let entry = file(&items, "log_only_tweets/601/601_1");
-    let scratch = world.path("state/media/log_only_tweets/601_1.jpg");
+    let scratch = world.path("state/media/log_only_tweets/images/601_1.jpg");
     assert!(scratch.exists() && !world.path("images").exists());
     assert_eq!(read(&source, entry).await.unwrap(), JPEG);
     assert!(matches!(tell(&source, &[(entry, "a")]).await[..], [Told::Done]));

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use landfall_core::RelPath;
 
 use super::super::names::{
-    Era, Folder, MediaName, folder_of_url, sanitised, split_extension, stem_of, username_fault,
+    Era, Folder, MediaName, folder_of, folder_of_url, key_in, sanitised, stem_of, username_fault,
 };
 use super::super::post::Post;
 use super::super::source::Wanted;
@@ -81,7 +81,7 @@ impl LocalFiles {
         for (root, path, name) in numbers {
             let meant = match (&wanted.name, name) {
                 (Some(_), _) if exactly => exact(&path),
-                (Some(wanted), _) => stem_of(path.name()) == stem_of(wanted),
+                (Some(wanted), _) => same_file(path.name(), wanted),
                 (None, Some(name)) => alone || matches_number(&name, root, from_zero, post, wanted),
                 (None, None) => alone,
             };
@@ -147,12 +147,17 @@ fn named<'a>(all: &'a [Candidate], name: &str) -> Vec<&'a Candidate> {
     if !exact.is_empty() {
         return exact;
     }
-    all.iter().filter(|one| stem_of(one.file.path.name()) == stem_of(name)).collect()
+    all.iter().filter(|one| same_file(one.file.path.name(), name)).collect()
+}
+
+/// True for names that differ by the extension only, and mean files of one kind.
+fn same_file(one: &str, other: &str) -> bool {
+    stem_of(one) == stem_of(other) && folder_of(one) == folder_of(other)
 }
 
 /// True where a file's number, counted as its siblings show, is that of the wanted media.
 fn is_numbered(one: &Candidate, all: &[Candidate], post: &Post, wanted: &Wanted) -> bool {
-    if let (Some(key), Some(wanted)) = (&one.name.key, key_of(post, wanted)) {
+    if let (Some(key), Some(wanted)) = (&one.name.key, wanted.url(post).and_then(key_in)) {
         return *key == wanted;
     }
     let from_zero = one.file.era == Era::Early
@@ -172,18 +177,10 @@ fn matches_number(name: &MediaName, root: Folder, from_zero: bool, post: &Post, 
         && wanted.place_in_kind(post).is_none_or(|place| place == index)
 }
 
-/// The key in a media URL: the last segment without its extension.
-fn key_of(post: &Post, wanted: &Wanted) -> Option<String> {
-    let url = wanted.url(post)?;
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let last = path.rsplit('/').next()?.split(':').next()?;
-    let key = split_extension(last).0;
-    (!key.is_empty()).then(|| key.to_owned())
-}
-
 impl Wanted {
     /// The distinct media URLs of the post, in order.
-    pub(crate) fn media(post: &Post) -> Vec<&str> {
+    #[must_use]
+    pub fn media(post: &Post) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         post.media.items.iter().map(String::as_str).filter(|url| seen.insert(*url)).collect()
     }

@@ -13,7 +13,7 @@ use landfall_core::pacing::Verdict;
 use landfall_core::transport::{Body, Request, Response, Stage, TransportError};
 use landfall_core::{ByteSize, StoreError};
 
-use super::super::{FetchFailure, Fetched, MediaKind};
+use super::super::{FetchFailure, Fetched, MediaKind, SaveAs};
 use super::MediaFetcher;
 use super::policy::Allowed;
 use super::save::Part;
@@ -52,13 +52,13 @@ enum Try {
 
 impl MediaFetcher {
     /// Downloads from one URL.
-    pub(super) async fn receive(&self, url: &Allowed, into: &Dir, stem: &str) -> Result<Fetched, Miss> {
+    pub(super) async fn receive(&self, url: &Allowed, into: &Dir, name: &SaveAs) -> Result<Fetched, Miss> {
         let mut at = url.clone();
         let (mut redirects, mut tries) = (0, 0);
         loop {
             let host = self.host(at.host());
             let permit = host.enter().await.map_err(Miss::Failed)?;
-            let outcome = tokio::time::timeout(self.parts.limits.total, self.once(&at, into, stem)).await;
+            let outcome = tokio::time::timeout(self.parts.limits.total, self.once(&at, into, name)).await;
             let outcome = outcome.unwrap_or_else(|_| Try::Broken("it took too long".into()));
             permit.settle(verdict(&outcome));
             if matches!(&outcome, Try::Done(_) | Try::Missed(Miss::Absent | Miss::Gone)) {
@@ -100,7 +100,7 @@ impl MediaFetcher {
         Miss::Failed(FetchFailure::Later { detail, not_before })
     }
 
-    async fn once(&self, at: &Allowed, into: &Dir, stem: &str) -> Try {
+    async fn once(&self, at: &Allowed, into: &Dir, name: &SaveAs) -> Try {
         let Some(request) = request(at) else {
             return Try::Missed(refused("no URL that can be sent".into()));
         };
@@ -114,7 +114,7 @@ impl MediaFetcher {
         tracing::trace!(url = %shown_url(at.url().as_str()), status, "media");
         let says = || format!("{} answers {status}", at.host());
         match status {
-            200 => self.body(response, into, stem).await,
+            200 => self.body(response, into, name).await,
             301 | 302 | 303 | 307 | 308 => self.moved(at, response.headers()),
             403 => Try::Missed(Miss::Refused),
             404 => Try::Missed(Miss::Absent),
@@ -135,7 +135,7 @@ impl MediaFetcher {
         }
     }
 
-    async fn body(&self, response: Response, into: &Dir, stem: &str) -> Try {
+    async fn body(&self, response: Response, into: &Dir, name: &SaveAs) -> Try {
         let (head, body) = response.into_parts();
         if let Some(encoding) = header_text(&head.headers, "content-encoding")
             && !encoding.eq_ignore_ascii_case("identity")
@@ -143,7 +143,7 @@ impl MediaFetcher {
             // Nobody asked for it, and unpacking is how a few bytes become a full disk.
             return Try::Missed(not_media(format!("packed as {encoding}")));
         }
-        match self.store(&head.headers, body, into, stem).await {
+        match self.store(&head.headers, body, into, name).await {
             Ok(fetched) => Try::Done(Box::new(fetched)),
             Err(Ended::Settled(failure)) => Try::Missed(Miss::Failed(failure)),
             Err(Ended::Broken(detail)) => Try::Broken(detail),
@@ -155,7 +155,7 @@ impl MediaFetcher {
         headers: &HeaderMap,
         mut body: Body,
         into: &Dir,
-        stem: &str,
+        name: &SaveAs,
     ) -> Result<Fetched, Ended> {
         let announced = header_text(headers, "content-length").and_then(|text| text.trim().parse().ok());
         let mut first = Vec::new();
@@ -168,9 +168,12 @@ impl MediaFetcher {
             check_length(first.len() as u64, announced)?;
         }
         let content = judge(&first, headers)?;
+        if let Some(promised) = name.kind.filter(|promised| *promised != content.kind) {
+            return Err(Ended::Settled(other_kind(content, promised)));
+        }
         let limit = self.limit(content);
         check_size(announced.unwrap_or(0).max(first.len() as u64), limit)?;
-        let mut part = Part::begin(into, stem).await?;
+        let mut part = Part::begin(into, &name.stem).await?;
         part.write(&first).await?;
         while let Some(piece) = self.piece(&mut body).await? {
             check_size(part.len().saturating_add(piece.len() as u64), limit)?;
@@ -207,6 +210,17 @@ impl MediaFetcher {
             MediaKind::Video => self.parts.limits.video,
         }
     }
+}
+
+/// A picture under the name of a video would pass for it ever after.
+fn other_kind(content: Content, promised: MediaKind) -> FetchFailure {
+    let promised = match promised {
+        MediaKind::Image => "a picture",
+        MediaKind::Video => "a video",
+    };
+    let detail =
+        format!("it is a file of the kind {}, and the name is that of {promised}", content.extension);
+    FetchFailure::NotMedia { detail }
 }
 
 /// Why a body was not taken.

@@ -148,7 +148,17 @@ fn limited<const N: usize>(rows: [(&str, Vec<Say>); N], limits: Limits) -> Desk 
 
 impl Desk {
     async fn fetch(&self, url: &str) -> Result<Fetched, FetchFailure> {
-        self.fetcher.fetch(&MediaUrl::new(url), &self.dir, "1908900169724363186_1").await
+        self.fetch_as(url, "1908900169724363186_1", None).await
+    }
+
+    async fn fetch_as(
+        &self,
+        url: &str,
+        stem: &str,
+        kind: Option<MediaKind>,
+    ) -> Result<Fetched, FetchFailure> {
+        let name = SaveAs { stem: stem.to_owned(), kind };
+        self.fetcher.fetch(&MediaUrl::new(url), &self.dir, &name).await
     }
 
     fn files(&self) -> Vec<String> {
@@ -174,6 +184,17 @@ async fn the_original_is_taken_and_named_by_its_content() {
     for name in ["referer", "cookie", "authorization", "host"] {
         assert!(!headers.contains_key(name), "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_promises_a_video_never_gets_a_picture() {
+    let desk = desk([(PHOTO, vec![say(200, jpeg())]), (VIDEO, vec![say(200, mp4())])]);
+    for (url, promised) in [(PHOTO, MediaKind::Video), (VIDEO, MediaKind::Image)] {
+        let fetched = desk.fetch_as(url, "19_0", Some(promised)).await;
+        assert!(matches!(fetched, Err(FetchFailure::NotMedia { .. })), "{fetched:?}");
+    }
+    assert_eq!(desk.files(), [""; 0], "nothing is left under the name");
+    assert_eq!(desk.fetch_as(VIDEO, "19_0", Some(MediaKind::Video)).await.unwrap().name, "19_0.mp4");
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,11 +316,11 @@ async fn retry_after_holds_the_host_and_nobody_else() {
     let first = desk.fetch(PHOTO);
     let second = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        desk.fetcher.fetch(&MediaUrl::new(other), &desk.dir, "2_1").await
+        desk.fetch_as(other, "2_1", None).await
     };
     let third = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        desk.fetcher.fetch(&MediaUrl::new(VIDEO), &desk.dir, "3_1").await
+        desk.fetch_as(VIDEO, "3_1", None).await
     };
     let (first, second, third) = tokio::join!(first, second, third);
     first.unwrap();

@@ -16,6 +16,7 @@ use landfall_core::{ByteSize, ErrorKind, RelPath, StoreError};
 use sha2::Digest as _;
 
 use super::super::local::{LocalFiles, local_error};
+use super::super::names::Folder;
 use super::Inner;
 use super::slot::{AtHand, Lies, Stand};
 
@@ -31,12 +32,13 @@ impl Scratch {
         Self(Arc::new(path))
     }
 
-    /// Opens a folder of it, making what is missing.
-    pub(super) fn folder(&self, table: &str) -> io::Result<Dir> {
+    /// Opens a folder of it, making what is missing. Pictures and videos lie apart: they may share a stem.
+    pub(super) fn folder(&self, table: &str, kind: Folder) -> io::Result<Dir> {
         std::fs::create_dir_all(self.0.as_path())?;
         let root = Dir::open_ambient_dir(self.0.as_path(), ambient_authority())?;
-        root.create_dir_all(table)?;
-        root.open_dir(table)
+        let within = format!("{table}/{}", kind.name());
+        root.create_dir_all(&within)?;
+        root.open_dir(&within)
     }
 
     fn open(&self, path: &RelPath) -> io::Result<(std::fs::File, ByteSize, i128)> {

@@ -11,13 +11,14 @@ use landfall_core::state::Reason;
 use landfall_core::{ErrorKind, RelPath, StoreError};
 
 use super::super::local::local_error;
-use super::super::names::{Folder, folder_of};
+use super::super::names::{Folder, folder_of, key_in};
+use super::super::numbering::media_number;
 use super::super::post::PostKey;
 use super::super::{Ask, FetchFailure, Fetched, MediaItem, MediaKind, MediaUrl, Resolved, Unavailable};
 use super::Inner;
 use super::bytes::blocking;
 use super::gather::Slot;
-use super::slot::{Lies, Outcome, Stand};
+use super::slot::{Lies, Outcome, Stand, Wanted};
 
 /// Posts that a resolver is asked for at once.
 const BATCH: usize = 100;
@@ -48,10 +49,7 @@ impl Inner {
     /// The recorded URL.
     pub(super) async fn try_recorded(&self, slot: Slot) -> Result<Try, StoreError> {
         let Some(url) = slot.wanted.url(&slot.post).map(str::to_owned) else {
-            let missing = slot.post.local.as_ref().is_some_and(|list| !list.items.is_empty());
-            let reason = if missing { Reason::LocalFileMissing } else { Reason::Unresolved };
-            let detail = "no media URL is recorded, and no local file was found";
-            let otherwise = slot.outcome.clone().stands(Stand::Waiting, reason, detail);
+            let otherwise = without_url(&slot);
             return Ok(Try::Resolve { slot: Box::new(slot), otherwise: Box::new(otherwise) });
         };
         if self.parts.fetcher.is_none() {
@@ -80,7 +78,7 @@ impl Inner {
         };
         let (into, lies) = self.folder_for(slot, slot.outcome.folder).await?;
         let waits = |reason, detail: String| slot.outcome.clone().stands(Stand::Waiting, reason, detail);
-        Ok(match fetcher.fetch(&MediaUrl::new(url), &into, &slot.wanted.stem()).await {
+        Ok(match fetcher.fetch(&MediaUrl::new(url), &into, &slot.wanted.save_as()).await {
             Ok(fetched) => match self.shelve(slot, &into, lies, fetched).await? {
                 Some(outcome) => Got::Ready(outcome),
                 None => {
@@ -116,7 +114,7 @@ impl Inner {
         };
         let opened = blocking(move || match lies.folder() {
             Some(root) => local.user_folder(root, &user),
-            None => scratch.folder(&table),
+            None => scratch.folder(&table, folder),
         });
         opened.await.map(|dir| (dir, lies)).map_err(|error| local_error("open folder", &slot.key, error))
     }
@@ -143,8 +141,11 @@ impl Inner {
             }
             lies = there;
         }
-        let within = if lies == Lies::Scratch { &slot.post.table } else { &slot.post.username };
-        let path = format!("{within}/{}", fetched.name);
+        let path = match lies {
+            // Where it was downloaded to: our own folder is arranged by what was promised.
+            Lies::Scratch => format!("{}/{}/{}", slot.post.table, slot.outcome.folder.name(), fetched.name),
+            Lies::Images | Lies::Videos => format!("{}/{}", slot.post.username, fetched.name),
+        };
         if let (Some(root), Ok(path)) = (lies.folder(), RelPath::new(path.as_str())) {
             self.local.noted(root, &path);
         }
@@ -261,9 +262,13 @@ impl Inner {
         otherwise: Outcome,
         items: &[MediaItem],
     ) -> Result<Outcome, StoreError> {
-        let Some(item) = item_of(slot, items) else {
-            let detail = format!("the post has {} media now, and this is none of them", items.len());
-            return Ok(slot.outcome.clone().stands(Stand::Settled, Reason::MediaGone, detail));
+        let item = match item_of(slot, items) {
+            Meant::One(item) => item,
+            Meant::None => {
+                let detail = format!("the post has {} media now, and this is none of them", items.len());
+                return Ok(slot.outcome.clone().stands(Stand::Settled, Reason::MediaGone, detail));
+            }
+            Meant::Untold => return Ok(untold(slot, items.len())),
         };
         let mut last = otherwise;
         for url in &item.urls {
@@ -286,42 +291,67 @@ impl Inner {
     }
 }
 
-/// Which of the post's media a slot means: by its number; by a name that counts from 0, in its own kind.
-fn item_of<'a>(slot: &Slot, items: &'a [MediaItem]) -> Option<&'a MediaItem> {
-    if let Some(index) = slot.wanted.index {
-        return items.iter().find(|item| item.n == index);
+/// Which of a resolver's media a slot means.
+enum Meant<'a> {
+    One(&'a MediaItem),
+    None,
+    /// Nothing tells.
+    Untold,
+}
+
+/// By the recorded URL's media key, which outlives every other part of it; by the name, where its siblings
+/// show how the post was counted; by the number, where the post records as many media as it has.
+fn item_of<'a>(slot: &Slot, items: &'a [MediaItem]) -> Meant<'a> {
+    let one = |item: Option<&'a MediaItem>| item.map_or(Meant::None, Meant::One);
+    let wanted = &slot.wanted;
+    let same = |item: &&MediaItem, key: &str| item.urls.iter().any(|url| key_in(url) == Some(key));
+    if let Some(key) = wanted.url(&slot.post).and_then(key_in)
+        && let Some(item) = items.iter().find(|item| same(item, key))
+    {
+        return Meant::One(item);
     }
-    if let [only] = items {
-        return Some(only);
-    }
-    let name = super::super::names::MediaName::of(slot.wanted.name.as_deref()?, &slot.post.id)?;
-    let index = name.index?;
-    let kind = match slot.outcome.folder {
-        Folder::Images => MediaKind::Image,
-        Folder::Videos => MediaKind::Video,
+    let Some(name) = &wanted.name else {
+        let recorded = Wanted::media(&slot.post).len();
+        let item = items.iter().find(|item| wanted.index == Some(item.n));
+        return one(item.filter(|_| recorded == 0 || recorded == items.len()));
     };
-    let same = || items.iter().filter(|item| item.kind == kind);
-    if index == 0 || name.video {
-        return same().nth(usize::try_from(index).ok()?);
+    let kinds: Vec<Folder> = items
+        .iter()
+        .map(|item| if item.kind == MediaKind::Video { Folder::Videos } else { Folder::Images })
+        .collect();
+    if !kinds.contains(&folder_of(name)) {
+        return Meant::None;
     }
-    // Counted from 1 over all media: believed only where it names the kind that is wanted, and where no
-    // other count could be meant.
-    let from_one = items.iter().find(|item| item.n == index && item.kind == kind);
-    let from_zero = same().nth(usize::try_from(index).ok()?);
-    match (from_one, from_zero) {
-        (Some(one), None) => Some(one),
-        (None, Some(zero)) => Some(zero),
-        (Some(one), Some(_)) if !is_from_zero(slot) => Some(one),
-        _ => None,
+    let names = wanted.siblings.iter().map(String::as_str);
+    match media_number(name, &slot.post.id, names, &kinds).and_then(|number| usize::try_from(number - 1).ok())
+    {
+        Some(at) => one(items.get(at)),
+        None => Meant::Untold,
     }
 }
 
-/// True where the post's recorded files show that it was counted from 0.
-fn is_from_zero(slot: &Slot) -> bool {
-    let recorded = slot.post.local.iter().flat_map(|list| &list.items);
-    recorded
-        .filter_map(|path| super::super::names::MediaName::of(path.rsplit('/').next()?, &slot.post.id))
-        .any(|name| name.index == Some(0))
+/// Where no URL is recorded that could be asked.
+fn without_url(slot: &Slot) -> Outcome {
+    let media = Wanted::media(&slot.post).len();
+    if media > 0 && slot.wanted.index.is_none() {
+        return untold(slot, media);
+    }
+    let missing = slot.post.local.as_ref().is_some_and(|list| !list.items.is_empty());
+    let reason = if missing { Reason::LocalFileMissing } else { Reason::Unresolved };
+    slot.outcome.clone().stands(
+        Stand::Waiting,
+        reason,
+        "no media URL is recorded, and no local file was found",
+    )
+}
+
+/// Nobody guesses which of several media a name means: a wrong one would pass for it ever after.
+fn untold(slot: &Slot, media: usize) -> Outcome {
+    let name = slot.wanted.name.as_deref().unwrap_or_default();
+    let detail = format!(
+        "{name} may be more than one of the post's {media} media: its number and the other files' do not tell; put the file into its local folder"
+    );
+    slot.outcome.clone().stands(Stand::Settled, Reason::LocalFileAmbiguous, detail)
 }
 
 /// Moves a file without overwriting one; the same bytes count as moved. False where other bytes are there.

@@ -170,8 +170,9 @@ impl Inner {
                 continue;
             }
             for wanted in Wanted::of_post(post) {
-                let known = self.outcome(&wanted.key().0).await?;
-                self.add(post.clone(), wanted, known, stage, slots);
+                let key = wanted.key().0;
+                let known = self.outcome(&key).await?;
+                self.add(post.clone(), (key, wanted), known, stage, slots);
             }
         }
         Ok(match page.next {
@@ -185,7 +186,7 @@ impl Inner {
         let Some(wanted) = wanted else { return Ok(()) };
         let known = self.outcome(key).await?;
         if let Some(post) = self.post_of(&wanted.post).await? {
-            self.add(post, wanted, known, stage, slots);
+            self.add(post, (key.to_owned(), wanted), known, stage, slots);
         }
         Ok(())
     }
@@ -200,7 +201,7 @@ impl Inner {
         let Some(index) = outcome.index else { return Ok(()) };
         let wanted = Wanted { replaces: outcome.replaces.clone(), ..Wanted::numbered(of, index) };
         if wanted.key().0 == key {
-            self.add(post, wanted, Some(outcome), stage, slots);
+            self.add(post, (key.to_owned(), wanted), Some(outcome), stage, slots);
         }
         Ok(())
     }
@@ -215,13 +216,20 @@ impl Inner {
     }
 
     /// Adds a slot that is due and meant.
-    fn add(&self, post: Post, wanted: Wanted, known: Option<Outcome>, stage: Gather, slots: &mut Vec<Slot>) {
+    fn add(
+        &self,
+        post: Post,
+        (key, wanted): (String, Wanted),
+        known: Option<Outcome>,
+        stage: Gather,
+        slots: &mut Vec<Slot>,
+    ) {
         if username_fault(&post.username).is_some() || username_fault(&post.id).is_some() {
             return;
         }
         let outcome = known.unwrap_or_else(|| Outcome::begin(&post, &wanted, guessed(&post, &wanted)));
         if outcome.is_due(self.parts.clock.now(), stage.again) && self.takes_folder(outcome.folder) {
-            slots.push(Slot { key: wanted.key().0, post, wanted, outcome, blocked: false });
+            slots.push(Slot { key, post, wanted, outcome, blocked: false });
         }
     }
 

@@ -132,13 +132,13 @@ impl CatalogueListing {
             items.push(self.unusable(post, Reason::HostileName));
             return Ok(());
         }
-        self.seen.insert(post.key());
         for wanted in Wanted::of_post(post) {
             let key = wanted.key();
             let outcome = match self.source.outcome(&key.0).await? {
                 Some(outcome) => outcome,
                 None => Outcome::begin(post, &wanted, guessed(post, &wanted)),
             };
+            self.seen.insert(key.clone());
             self.slot(key, &outcome, items);
         }
         Ok(())
@@ -162,11 +162,12 @@ impl CatalogueListing {
         let memo = &self.source.parts.memo;
         let keys = memo.memos(self.source.job(), MEDIA, after, PAGE).await?;
         for key in &keys {
-            if post_of_key(key).is_none_or(|post| self.seen.contains(&post)) {
+            let entry = ItemKey(key.clone());
+            if post_of_key(key).is_none() || self.seen.contains(&entry) {
                 continue;
             }
             if let Some(outcome) = self.source.outcome(key).await? {
-                self.slot(ItemKey(key.clone()), &outcome, items);
+                self.slot(entry, &outcome, items);
             }
         }
         Ok(match keys.last().filter(|_| keys.len() == PAGE) {
@@ -211,7 +212,8 @@ impl CatalogueListing {
 
     /// One slot with the folders above it.
     fn slot(&mut self, key: ItemKey, outcome: &Outcome, items: &mut Vec<Listed>) {
-        let stem = key.0.rsplit('/').next().unwrap_or_default().to_owned();
+        let stem = key.0.rsplit('/').next().unwrap_or_default();
+        let stem = stem.split(':').next().unwrap_or_default().to_owned();
         let Ok(folder) = self.source.parts.layout.folder(outcome.folder, &outcome.username) else {
             let entry = entry(key, None, stem, outcome);
             items.push(Listed::Skipped { entry, reason: Reason::HostileName });

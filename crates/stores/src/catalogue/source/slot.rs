@@ -7,8 +7,9 @@ use landfall_core::words::ItemKey;
 use landfall_core::{Digest, ErrorKind, JobId, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::super::names::{Folder, stem_of};
+use super::super::names::{Folder, folder_of, stem_of};
 use super::super::post::{Post, PostKey};
+use super::super::{MediaKind, SaveAs};
 
 /// Memos of what became of a slot, by entry key.
 pub(super) const MEDIA: &str = "media";
@@ -32,13 +33,24 @@ pub struct Wanted {
     pub plain_size: Option<u64>,
     /// The recorded backup URL that the new one takes the place of.
     pub replaces: Option<String>,
+    /// The plain names of the post's other files, with `.enc` where they lie so: they show how it was counted.
+    #[serde(default)]
+    pub siblings: Vec<String>,
 }
 
 impl Wanted {
     /// Wants a post's media by its number.
     #[must_use]
     pub fn numbered(post: PostKey, index: u32) -> Self {
-        Self { post, name: None, index: Some(index), folder: None, plain_size: None, replaces: None }
+        Self {
+            post,
+            name: None,
+            index: Some(index),
+            folder: None,
+            plain_size: None,
+            replaces: None,
+            siblings: Vec::new(),
+        }
     }
 
     /// The name of its file without the extension.
@@ -50,10 +62,31 @@ impl Wanted {
         }
     }
 
-    /// The key of its entry: it does not depend on the extension, which only the content shows.
+    /// The key of its entry, unless a file of the other kind has it: it does not depend on the extension, which
+    /// only the content shows.
     #[must_use]
     pub fn key(&self) -> ItemKey {
         ItemKey(format!("{}/{}", self.post, self.stem()))
+    }
+
+    /// The kind that its name promises, where it has a name.
+    pub(super) fn kind(&self) -> Option<Folder> {
+        self.name.as_deref().map(folder_of)
+    }
+
+    /// How its download is to be called.
+    pub(super) fn save_as(&self) -> SaveAs {
+        let kind = self.kind().map(|folder| match folder {
+            Folder::Images => MediaKind::Image,
+            Folder::Videos => MediaKind::Video,
+        });
+        SaveAs { stem: self.stem(), kind }
+    }
+
+    /// The key of a file whose stem is that of a file of the other kind too: counted from 0, a picture and a
+    /// video of one post are both called `<id>_0`.
+    pub(super) fn key_beside(&self, kind: Folder) -> ItemKey {
+        ItemKey(format!("{}/{}:{}", self.post, self.stem(), kind.name()))
     }
 
     /// Every media of a post, in order.
@@ -61,6 +94,13 @@ impl Wanted {
         let count = u32::try_from(Self::media(post).len()).unwrap_or(u32::MAX);
         (1..=count).map(|number| Self::numbered(post.key(), number)).collect()
     }
+}
+
+/// Every key that the entry of a plain name may have.
+#[must_use]
+pub fn keys_of(post: &PostKey, name: &str) -> [ItemKey; 2] {
+    let wanted = Wanted { name: Some(name.to_owned()), ..Wanted::numbered(post.clone(), 1) };
+    [wanted.key(), wanted.key_beside(folder_of(name))]
 }
 
 /// The post of an entry's key.
@@ -144,6 +184,9 @@ pub struct Outcome {
     pub date: String,
     /// Which folder at the destination.
     pub folder: Folder,
+    /// The kind that its name promised when it was wanted by name; the content may show another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<Folder>,
     /// Number among the post's media.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
@@ -182,6 +225,7 @@ impl Outcome {
             username: post.username.clone(),
             date: post.date.clone(),
             folder,
+            promised: wanted.kind(),
             index: wanted.index,
             file: None,
             url: None,
