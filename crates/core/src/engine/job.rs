@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::engine::Filters;
 use crate::ledger::JobHandle;
 use crate::seal::Seal;
@@ -126,4 +128,8 @@ pub struct MoveOptions {
     pub impatient: bool,
     /// Only entries of these keys.
     pub only: Option<Arc<BTreeSet<ItemKey>>>,
+    /// More files come in a later pass of this run: what does not fill a batch waits for them.
+    pub more: bool,
+    /// Since when the first file of the next batch has been waiting, where an earlier pass left some.
+    pub waits: Option<Timestamp>,
 }

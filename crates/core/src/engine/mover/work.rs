@@ -1,6 +1,7 @@
 //! The worker: one file, from its row's state as far as it will go, and what becomes of its failures.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Mode, Mover};
 use crate::digest::Digests;
@@ -47,6 +48,7 @@ impl Mover {
                 Via::Copy => self.copy(row).await,
                 Via::Spool if self.batches() => {
                     self.fetch(row, opening).await?;
+                    self.fetched.fetch_add(1, Relaxed);
                     self.wake.notify_one();
                     Ok(())
                 }
