@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_core::ledger::{Answer, Looked};
 use landfall_core::{Digest, StoreError};
 use landfall_stores::catalogue::{Kinds, Post};
@@ -15,6 +16,9 @@ use crate::claim::{Claim, Name, Place, belongs, kind_of, name_of};
 use crate::finding::Finding;
 use crate::look::{Looker, Seen};
 use crate::report::Detail;
+
+/// Objects that are proven at a time; the lane decides how many of their requests are under way.
+const AT_ONCE: usize = 8;
 
 impl Archive {
     /// Findings about a post as a whole.
@@ -62,14 +66,26 @@ impl Archive {
                 true => seen.next().unwrap_or(Seen::Absent),
                 false => Seen::Absent,
             };
-            let mut judged = self.judge_one(claim, &place, seen, &post, &shown);
-            let open = judged.answer == Answer::Present && judged.finding.is_none();
-            if options.depth == Depth::Hash && open && judged.detail.shown != judged.detail.sha256 {
-                self.show(&mut judged, &place, &post, looker).await?;
-            }
-            out.push((judged, post));
+            out.push((self.judge_one(claim, &place, seen, &post, &shown), post));
         }
-        Ok(out)
+        if options.depth == Depth::Exists {
+            return Ok(out);
+        }
+        // A proof waits for one request most of its time: others go on meanwhile, and the order stays.
+        let looker = &*looker;
+        let proofs = out.into_iter().map(|(judged, post)| self.prove(judged, post, looker));
+        stream::iter(proofs).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Shows what an object holds, where that is open.
+    async fn prove(&self, judged: Judged, post: Post, looker: &Looker) -> Result<(Judged, Post), StoreError> {
+        let mut judged = judged;
+        let open = judged.answer == Answer::Present && judged.finding.is_none();
+        if open && judged.detail.shown != judged.detail.sha256 {
+            self.engine.go_on("verify")?;
+            self.show(&mut judged, &post, looker).await?;
+        }
+        Ok((judged, post))
     }
 
     fn judge_one(

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use landfall_core::ledger::LookFilter;
+use landfall_core::seal::Seal;
 use landfall_core::words::ItemKey;
-use landfall_core::{Digest, StoreError};
-use landfall_stores::catalogue::Post;
+use landfall_core::{Digest, ErrorKind, StoreError};
+use landfall_stores::catalogue::{LocalFile, Post};
 
 use super::Judged;
 use crate::Archive;
@@ -66,43 +67,55 @@ impl Archive {
     pub(super) async fn show(
         &self,
         judged: &mut Judged,
-        place: &Place,
         post: &Post,
         looker: &Looker,
     ) -> Result<(), StoreError> {
-        let Some(seal) = &self.seal else { return Ok(()) };
+        let (Some(seal), Some(place)) = (&self.seal, &judged.claim.place) else { return Ok(()) };
         judged.finding = Some(Finding::Unproven);
         let plain = match name_of(place, Some(seal.as_ref())) {
             Name::Sealed(plain) | Name::Enc(plain) => plain,
             Name::Plain(_) | Name::Unreadable => return Ok(()),
         };
+        let Some(published) = judged.detail.sha256.clone() else {
+            judged.detail.words = "no SHA-256 is published of it".to_owned();
+            return Ok(());
+        };
         let Some(local) = self.one_local(post, &plain).await? else {
             judged.detail.words = "no local file to compare it with".to_owned();
             return Ok(());
         };
-        let header = match looker.beginning(place, seal.header().0).await {
-            Ok(header) => header,
-            Err(error) if error.code.is_some() => return Err(error),
-            Err(error) => {
-                judged.detail.words = error.chain();
-                return Ok(());
+        match self.sealed_as(seal.as_ref(), place, &local, &plain, looker).await {
+            Ok(Some(sha)) if sha == published => {
+                judged.detail.shown = Some(sha);
+                judged.finding = None;
             }
-        };
-        let Some(nonce) = seal.nonce_of(&header) else {
-            judged.finding = Some(Finding::Changed);
-            judged.detail.words = "it is not sealed".to_owned();
-            return Ok(());
-        };
-        let body = self.catalogue.read_local(&local).await?;
-        let (_, sealed) = self.engine.seal_again(seal.as_ref(), nonce, body, &plain).await?;
-        let sha = sealed.digests.sha256.as_ref().map(Digest::hex);
-        if sha.is_some() && sha == judged.detail.sha256 {
-            judged.detail.shown = sha;
-            judged.finding = None;
-        } else {
-            judged.finding = Some(Finding::Changed);
-            judged.detail.words = "it does not hold the bytes of the local file".to_owned();
+            Ok(sha) => {
+                judged.finding = Some(Finding::Changed);
+                judged.detail.words = match sha {
+                    Some(_) => "it does not hold the bytes of the local file".to_owned(),
+                    None => "it is not sealed".to_owned(),
+                };
+            }
+            Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => return Err(error),
+            // One file that cannot be read, here or there, ends nothing.
+            Err(error) => judged.detail.words = error.chain(),
         }
         Ok(())
+    }
+
+    /// SHA-256 of a local file sealed with the nonce that an object begins with; `None` where the object has none.
+    async fn sealed_as(
+        &self,
+        seal: &dyn Seal,
+        place: &Place,
+        local: &LocalFile,
+        plain: &str,
+        looker: &Looker,
+    ) -> Result<Option<String>, StoreError> {
+        let header = looker.beginning(place, seal.header().0).await?;
+        let Some(nonce) = seal.nonce_of(&header) else { return Ok(None) };
+        let body = self.catalogue.read_local(local).await?;
+        let (_, sealed) = self.engine.seal_again(seal, nonce, body, plain).await?;
+        Ok(sealed.digests.sha256.as_ref().map(Digest::hex))
     }
 }
