@@ -80,6 +80,9 @@ pub enum NamePolicy {
 pub struct Policy {
     /// What to do where something else stands under the name.
     pub on_conflict: OnConflict,
+    /// Files that take the place of whatever stands there, whatever `on_conflict` says: it was shown not to be
+    /// what belongs there.
+    pub replaces: Arc<BTreeSet<ItemKey>>,
     /// What to do with names that cannot land.
     pub names: NamePolicy,
     /// Which files take part.
@@ -100,10 +103,19 @@ pub struct Policy {
     pub patience: Duration,
 }
 
+impl Policy {
+    /// What to do where something else stands under a file's name.
+    #[must_use]
+    pub fn conflict(&self, key: &ItemKey) -> OnConflict {
+        if self.replaces.contains(key) { OnConflict::Replace } else { self.on_conflict }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             on_conflict: OnConflict::Keep,
+            replaces: Arc::default(),
             names: NamePolicy::Refuse,
             filters: Filters::default(),
             via: Via::Stream,

@@ -190,7 +190,7 @@ impl Mover {
             path,
             evidence: Evidence { size, digests: row.ours.clone() },
             bytes: Box::new(Lying { spool: self.engine.spool.clone(), file: row.id }),
-            replace: ours_before || self.job.policy.on_conflict == OnConflict::Replace,
+            replace: ours_before || self.job.policy.conflict(&row.entry.key) == OnConflict::Replace,
         }))
     }
 

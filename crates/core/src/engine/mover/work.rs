@@ -232,7 +232,7 @@ impl Mover {
             return Ok(Next::Replace(there.item));
         }
         if differs && !may_be_ours {
-            match self.job.policy.on_conflict {
+            match self.job.policy.conflict(&row.entry.key) {
                 OnConflict::Replace if turn == 0 => return Ok(Next::Replace(there.item)),
                 OnConflict::Rename if turn < RENAMES => {
                     self.rename(row, turn + 2).await?;
