@@ -5,12 +5,14 @@
 //! complete answer of an existing repository does not name it; everything else is unknown.
 
 pub(crate) mod candidates;
+mod doubt;
 mod judge;
 mod proof;
 mod state;
 mod summary;
 mod waiting;
 
+pub(crate) use doubt::Verdict;
 pub(crate) use summary::LEAK;
 
 use std::collections::BTreeMap;
@@ -43,6 +45,9 @@ pub enum Depth {
     Exists,
     /// That it holds the file's bytes: what has no record yet is shown by sealing the local file again.
     Hash,
+    /// As [`Depth::Exists`]; what an earlier verify found `changed` or `unproven` is compared again, and where
+    /// two contents differ it is found out which one is right. A repair looks like that.
+    Doubts,
 }
 
 /// How a verify is to go.
@@ -86,6 +91,19 @@ pub(crate) struct Judged {
     pub(crate) detail: Detail,
     /// A plain name with sealed content: known only where its first bytes were read.
     pub(crate) sealed: bool,
+    /// Which of two contents is right, where that was asked.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Judged {
+    /// Under which subject its finding is settled.
+    pub(crate) fn settling(&self) -> String {
+        let subject = self.claim.subject();
+        self.finding.map_or_else(
+            || subject.clone(),
+            |finding| finding.settled_as(&subject, self.detail.sha256.as_deref()),
+        )
+    }
 }
 
 impl Archive {

@@ -3,13 +3,12 @@
 //! Owns the look that is kept of each. What lies elsewhere is [`super::candidates`]' business, whether the bytes
 //! are the file's that of [`super::proof`].
 
-use std::collections::BTreeMap;
-
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_core::ledger::{Answer, Looked};
 use landfall_core::{Digest, StoreError};
 use landfall_stores::catalogue::{Kinds, Post};
 
+use super::proof::Before;
 use super::{Depth, Judged, VerifyOptions};
 use crate::Archive;
 use crate::claim::{Claim, Name, Place, belongs, kind_of, name_of};
@@ -58,7 +57,7 @@ impl Archive {
         let nowhere = Place::new("", "");
         let places: Vec<Place> = batch.iter().filter_map(|(claim, _)| claim.place.clone()).collect();
         let mut seen = looker.look(&places).await?.into_iter();
-        let shown = self.shown_before(&batch).await?;
+        let before = self.known_before(&batch).await?;
         let mut out = Vec::with_capacity(batch.len());
         for (claim, post) in batch {
             let place = claim.place.clone().unwrap_or_else(|| nowhere.clone());
@@ -66,36 +65,48 @@ impl Archive {
                 true => seen.next().unwrap_or(Seen::Absent),
                 false => Seen::Absent,
             };
-            out.push((self.judge_one(claim, &place, seen, &post, &shown), post));
-        }
-        if options.depth == Depth::Exists {
-            return Ok(out);
+            let known = before.get(&claim.subject()).cloned().unwrap_or_default();
+            out.push((self.judge_one(claim, &place, seen, &post, &known), known, post));
         }
         // A proof waits for one request most of its time: others go on meanwhile, and the order stays.
         let looker = &*looker;
-        let proofs = out.into_iter().map(|(judged, post)| self.prove(judged, post, looker));
+        let depth = options.depth;
+        let proofs =
+            out.into_iter().map(|(judged, known, post)| self.prove(judged, known, post, depth, looker));
         stream::iter(proofs).buffered(AT_ONCE).try_collect().await
     }
 
-    /// Shows what an object holds, where that is open.
-    async fn prove(&self, judged: Judged, post: Post, looker: &Looker) -> Result<(Judged, Post), StoreError> {
+    /// Shows what an object holds, as deep as is asked.
+    async fn prove(
+        &self,
+        judged: Judged,
+        known: Before,
+        post: Post,
+        depth: Depth,
+        looker: &Looker,
+    ) -> Result<(Judged, Post), StoreError> {
         let mut judged = judged;
-        let open = judged.answer == Answer::Present && judged.finding.is_none();
-        if open && judged.detail.shown != judged.detail.sha256 {
+        let open = match judged.finding {
+            None => judged.detail.shown != judged.detail.sha256,
+            Some(finding) => finding == Finding::Changed,
+        };
+        let doubted = known.doubted || judged.finding.is_some();
+        let wanted = match depth {
+            Depth::Exists => false,
+            Depth::Hash => true,
+            Depth::Doubts => doubted,
+        };
+        if judged.answer == Answer::Present && open && wanted {
             self.engine.go_on("verify")?;
-            self.show(&mut judged, &post, looker).await?;
+            let compared = self.compare(&mut judged, &post, looker).await?;
+            if depth == Depth::Doubts {
+                judged.verdict = self.weigh(&mut judged, &compared, &known).await?;
+            }
         }
         Ok((judged, post))
     }
 
-    fn judge_one(
-        &self,
-        claim: Claim,
-        place: &Place,
-        seen: Seen,
-        post: &Post,
-        shown: &BTreeMap<String, String>,
-    ) -> Judged {
+    fn judge_one(&self, claim: Claim, place: &Place, seen: Seen, post: &Post, known: &Before) -> Judged {
         let kind = match kind_of(&place.path) {
             Some(Kinds::Images) => "images",
             Some(Kinds::Videos) => "videos",
@@ -116,7 +127,7 @@ impl Archive {
             Seen::Present(thing) => {
                 detail.size = Some(thing.evidence.size.0);
                 detail.sha256 = thing.evidence.digests.sha256.as_ref().map(Digest::hex);
-                detail.shown = shown.get(&claim.subject()).cloned();
+                detail.shown = known.shown(detail.sha256.as_deref());
                 let changed = detail.shown.is_some() && detail.shown != detail.sha256;
                 let finding = match &name {
                     Name::Plain(_) => Some(Finding::Leak),
@@ -130,15 +141,15 @@ impl Archive {
                 (Answer::Present, finding)
             }
         };
-        Judged { claim, answer, finding, found: Vec::new(), detail, sealed: false }
+        Judged { claim, answer, finding, found: Vec::new(), detail, sealed: false, verdict: None }
     }
 
     /// The look that keeps a judged claim, settled where it was settled before.
     pub(crate) async fn look_of(&self, judged: Judged) -> Result<Looked, StoreError> {
-        let subject = judged.claim.subject();
+        let (subject, settling) = (judged.claim.subject(), judged.settling());
         let mut detail = judged.detail;
         if judged.finding.is_some() {
-            detail.settled = self.settled(&subject).await?;
+            detail.settled = self.settled(&settling).await?;
         }
         if let Some(found) = judged.found.first() {
             detail.found = Some(self.shelves.print(found));
