@@ -15,11 +15,16 @@ use landfall_stores::catalogue::media::{
 };
 use landfall_stores::catalogue::resolver::{CommandConfig, CommandResolver};
 use landfall_stores::catalogue::{
-    Ask, FetchFailure, Fetched, Fetcher as _, MediaKind, MediaUrl, Resolved, Resolver as _, Unavailable,
+    Ask, FetchFailure, Fetched, Fetcher as _, MediaKind, MediaUrl, Resolved, Resolver as _, SaveAs,
+    Unavailable,
 };
 
 /// The simulated origin in this process.
 struct InProcess(MediaSim);
+
+fn save_as(stem: &str) -> SaveAs {
+    SaveAs { stem: stem.to_owned(), kind: None }
+}
 
 #[async_trait]
 impl Transport for InProcess {
@@ -61,7 +66,7 @@ impl Desk {
     async fn fetch(&self, url: &str) -> Result<Fetched, FetchFailure> {
         let dir =
             cap_std::fs::Dir::open_ambient_dir(self.folder.path(), cap_std::ambient_authority()).unwrap();
-        self.fetcher.fetch(&MediaUrl::new(url), &dir, "1933518818577690629_1").await
+        self.fetcher.fetch(&MediaUrl::new(url), &dir, &save_as("1933518818577690629_1")).await
     }
 
     fn is_empty(&self) -> bool {
@@ -167,9 +172,9 @@ async fn an_override_carries_real_requests_to_the_origin_on_tcp_and_nothing_else
     let folder = tempfile::tempdir().unwrap();
     let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
     let talk = async {
-        let fetched = fetcher.fetch(&MediaUrl::new(PHOTO), &dir, "猫_1").await.unwrap();
+        let fetched = fetcher.fetch(&MediaUrl::new(PHOTO), &dir, &save_as("猫_1")).await.unwrap();
         assert_eq!((fetched.name.as_str(), fetched.url.as_str()), ("猫_1.jpg", PHOTO));
-        let refused = fetcher.fetch(&direct, &dir, "猫_2").await;
+        let refused = fetcher.fetch(&direct, &dir, &save_as("猫_2")).await;
         assert!(matches!(refused, Err(FetchFailure::Refused { .. })), "{refused:?}");
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -80,6 +80,18 @@ impl Finding {
         }
     }
 
+    /// Under which subject it is settled. What was settled about one object holds for no other, nor for another
+    /// kind of finding: a file that could never be compared may still be lost one day.
+    #[must_use]
+    pub(crate) fn settled_as(self, subject: &str, sha256: Option<&str>) -> String {
+        match self {
+            Self::Changed | Self::Unproven => {
+                format!("{subject} {} {}", self.name(), sha256.unwrap_or_default())
+            }
+            _ => subject.to_owned(),
+        }
+    }
+
     /// True for what is wrong with one recorded URL that is not there.
     #[must_use]
     pub fn is_absence(self) -> bool {

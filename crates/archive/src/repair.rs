@@ -14,12 +14,14 @@ use std::collections::BTreeSet;
 
 use landfall_core::StoreError;
 use landfall_core::ledger::LookFilter;
+use landfall_core::state::Reason;
 use landfall_stores::catalogue::{ListColumn, PostKey};
 use serde::Serialize;
 
 use crate::Archive;
 use crate::claim::Place;
 use crate::finding::Finding;
+use crate::report::Detail;
 
 /// Posts planned and mended together: what they need sent shares commits.
 const POSTS_AT_ONCE: usize = 200;
@@ -66,6 +68,8 @@ pub enum Step {
     Ask,
     /// Nothing can be done now, in words.
     Leave(String),
+    /// Nobody here can know or mend it: left for good, with the reason and in words.
+    Settle(Reason, String),
 }
 
 impl Step {
@@ -78,7 +82,7 @@ impl Step {
             Self::Move { .. } => "move",
             Self::Send { .. } => "send",
             Self::Ask => "ask",
-            Self::Leave(_) => "leave",
+            Self::Leave(_) | Self::Settle(..) => "leave",
         }
     }
 }
@@ -257,7 +261,10 @@ impl Archive {
                     continue;
                 }
                 // Settled since the look was made, or before it.
-                let wanted = options.retry_gone || self.settled(&look.subject).await?.is_none();
+                let settling = finding
+                    .map(|finding| finding.settled_as(&look.subject, Detail::of(&look).sha256.as_deref()));
+                let settling = settling.unwrap_or_else(|| look.subject.clone());
+                let wanted = options.retry_gone || self.settled(&settling).await?.is_none();
                 let user = &look.section;
                 if let Some(post) = PostKey::parse(&look.owner).filter(|_| wanted)
                     && self.narrowing().takes(&post.table, user, "")

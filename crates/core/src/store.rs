@@ -453,6 +453,12 @@ pub trait Destination: Send + Sync {
     /// Gives up an upload that was begun, so that nothing of it is left at the destination.
     async fn abandon(&self, memo: &MemoKey) -> Result<(), StoreError>;
 
+    /// How many changes the next [`Destination::publish`] should carry so that they leave as one: at most
+    /// [`DestinationCaps::batch`]. The store learns from each batch, so it is asked before every one.
+    fn batch_now(&self) -> usize {
+        self.caps().batch.unwrap_or(1)
+    }
+
     /// Carries out many changes as one, where the destination takes batches ([`DestinationCaps::batch`]).
     ///
     /// One answer a change, in order: for a file put or moved what the destination *shows* to hold now,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use landfall_core::engine::{RunOptions, RunReport, Stage};
+use landfall_core::engine::{Job, Policy, RunOptions, RunReport, Stage};
 use landfall_core::memo::{MemoKey, MemoValue};
 use landfall_core::proof::Evidence;
 use landfall_core::state::{Reason, State};
@@ -21,7 +21,7 @@ use crate::claim::{Claim, Place, kind_of};
 use crate::finding::Finding;
 use crate::look::{ASKED, Looker};
 use crate::verify::candidates::extension_of;
-use crate::verify::{Judged, VerifyOptions};
+use crate::verify::{Depth, Judged, VerifyOptions};
 
 /// One post under repair.
 struct Patient {
@@ -66,6 +66,9 @@ impl Archive {
                         patient.done(&planned, outcome, Some(self.shelves.print(to)));
                     }
                     Step::Send { .. } => sends.push((key.clone(), planned)),
+                    Step::Settle(reason, words) => {
+                        patient.settle(self, &planned, *reason, words.clone()).await?;
+                    }
                     _ => patient.left(&planned),
                 }
             }
@@ -80,7 +83,7 @@ impl Archive {
     async fn unsettled(&self, all: &[Judged], options: &RepairOptions) -> Result<Vec<Judged>, StoreError> {
         let mut open = Vec::with_capacity(all.len());
         for judged in all {
-            let about = judged.claim.subject();
+            let about = judged.settling();
             let found = judged.finding.is_some() && !options.retry_gone;
             if !found || self.settled(&about).await?.is_none() {
                 open.push(judged.clone());
@@ -208,7 +211,7 @@ impl Archive {
 
     /// Looks at the posts' claims anew: nothing is mended by what an earlier verify saw.
     async fn judge_again(&self, ward: &Ward) -> Result<Vec<(PostKey, Vec<Judged>)>, StoreError> {
-        let options = VerifyOptions::default();
+        let options = VerifyOptions { depth: Depth::Doubts, ..VerifyOptions::default() };
         let mut looker = Looker::new(self.shelves.clone());
         let mut repos: BTreeSet<String> = self.family.iter().cloned().collect();
         let mut claims: Vec<(Claim, Post)> = Vec::new();
@@ -298,7 +301,7 @@ impl Archive {
         ward: &mut Ward,
         sends: Vec<(PostKey, Planned)>,
     ) -> Result<Vec<(PostKey, Planned)>, StoreError> {
-        let (mut now, mut later) = (BTreeMap::new(), Vec::new());
+        let (mut now, mut later, mut over) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         for (key, planned) in sends {
             let Step::Send { name, media, replaces, siblings } = &planned.step else { continue };
             let wanted = Wanted {
@@ -316,13 +319,19 @@ impl Archive {
             }
             let item = self.catalogue.want(&wanted).await?;
             self.send_again(&item).await?;
+            // What lies there was weighed, and is not what belongs there.
+            if planned.finding == Finding::Changed {
+                over.insert(item.clone());
+            }
             now.insert(item, (key, planned));
         }
         let Some(slot) = self.job.slots.first() else { return Ok(Vec::new()) };
         let keys: Vec<ItemKey> = now.keys().cloned().collect();
         let only = Some(Arc::new(keys.iter().cloned().collect::<BTreeSet<ItemKey>>()));
         let options = RunOptions { stage: Stage::All, only, ..RunOptions::default() };
-        let report = self.engine.run(&self.job, options).await?;
+        let policy = Policy { replaces: Arc::new(over), ..self.job.policy.clone() };
+        let job = Arc::new(Job { policy, ..Job::clone(&self.job) });
+        let report = self.engine.run(&job, options).await?;
         let rows = self.engine.ledger.files_by_key(self.job.handle.id, slot.id, &keys).await?;
         let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.entry.key.clone(), row)).collect();
         for (item, (key, planned)) in now {
@@ -360,7 +369,9 @@ impl Archive {
         let rows =
             self.engine.ledger.files_by_key(self.job.handle.id, slot.id, std::slice::from_ref(item)).await?;
         let Some(row) = rows.into_iter().next() else { return Ok(()) };
-        self.engine.lapse(&self.job, row, Reason::AbsentAtDestination, "found absent by a verify").await
+        self.engine
+            .lapse(&self.job, row, Reason::AbsentAtDestination, "not found as it was by a verify")
+            .await
     }
 
     /// Keeps that nothing more can be done about a finding, until somebody asks for it again.

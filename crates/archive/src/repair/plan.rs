@@ -10,8 +10,8 @@ use super::{RepairOptions, Step};
 use crate::Archive;
 use crate::claim::{Name, Place, belongs, name_of};
 use crate::finding::Finding;
-use crate::verify::Judged;
 use crate::verify::candidates::{extension_of, identity, local_names};
+use crate::verify::{Judged, Verdict};
 
 /// A step with what it is about.
 #[derive(Clone, Debug)]
@@ -89,6 +89,11 @@ impl Archive {
                     Step::Leave("it is no URL of a place that can be looked at".to_owned())
                 }
                 Finding::LostMedia | Finding::Malformed | Finding::Doubled => continue,
+                Finding::Changed | Finding::Unproven => match judged.verdict {
+                    Some(Verdict::Replace) => self.plan_sending(post, judged, own.clone(), &mut named),
+                    Some(Verdict::Settle(reason)) => Step::Settle(reason, judged.detail.words.clone()),
+                    Some(Verdict::Later) | None => Step::Leave(judged.detail.words.clone()),
+                },
                 _ => match judged.found.iter().find(|place| !used.contains(*place)).cloned() {
                     Some(place) => {
                         used.insert(place.clone());
@@ -104,7 +109,7 @@ impl Archive {
                 Step::Send { name, .. } => name.clone(),
                 _ => own.unwrap_or_else(|| judged.claim.url.clone()),
             };
-            steps.push(Planned { finding, about: judged.claim.subject(), subject, step });
+            steps.push(Planned { finding, about: judged.settling(), subject, step });
         }
         steps
     }

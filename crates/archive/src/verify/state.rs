@@ -92,12 +92,11 @@ impl Archive {
         self.engine.ledger.memo(&MemoKey::new(self.job.handle.id, "settled", subject)).await
     }
 
-    /// The one local file of a post that a plain name means; `None` where there is none, or more than one.
-    pub(crate) async fn one_local(&self, post: &Post, plain: &str) -> Result<Option<LocalFile>, StoreError> {
+    /// The local files of a post that a plain name may mean.
+    pub(super) async fn local_files(&self, post: &Post, plain: &str) -> Result<Vec<LocalFile>, StoreError> {
         let wanted = Wanted { name: Some(plain.to_owned()), ..Wanted::numbered(post.key(), 1) };
         let wanted = Wanted { index: None, ..wanted };
-        let mut files = self.catalogue.find_local(post, &wanted).await?;
-        Ok(if files.len() == 1 { files.pop() } else { None })
+        self.catalogue.find_local(post, &wanted).await
     }
 
     /// Walks over the posts that the catalogue is narrowed to, after one.

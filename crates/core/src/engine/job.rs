@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::engine::Filters;
 use crate::ledger::JobHandle;
 use crate::seal::Seal;
@@ -78,6 +80,9 @@ pub enum NamePolicy {
 pub struct Policy {
     /// What to do where something else stands under the name.
     pub on_conflict: OnConflict,
+    /// Files that take the place of whatever stands there, whatever `on_conflict` says: it was shown not to be
+    /// what belongs there.
+    pub replaces: Arc<BTreeSet<ItemKey>>,
     /// What to do with names that cannot land.
     pub names: NamePolicy,
     /// Which files take part.
@@ -98,10 +103,19 @@ pub struct Policy {
     pub patience: Duration,
 }
 
+impl Policy {
+    /// What to do where something else stands under a file's name.
+    #[must_use]
+    pub fn conflict(&self, key: &ItemKey) -> OnConflict {
+        if self.replaces.contains(key) { OnConflict::Replace } else { self.on_conflict }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             on_conflict: OnConflict::Keep,
+            replaces: Arc::default(),
             names: NamePolicy::Refuse,
             filters: Filters::default(),
             via: Via::Stream,
@@ -126,4 +140,8 @@ pub struct MoveOptions {
     pub impatient: bool,
     /// Only entries of these keys.
     pub only: Option<Arc<BTreeSet<ItemKey>>>,
+    /// More files come in a later pass of this run: what does not fill a batch waits for them.
+    pub more: bool,
+    /// Since when the first file of the next batch has been waiting, where an earlier pass left some.
+    pub waits: Option<Timestamp>,
 }

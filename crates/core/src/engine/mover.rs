@@ -12,9 +12,10 @@ mod work;
 pub(super) use work::{found_via, same_object};
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::Code;
@@ -51,6 +52,10 @@ pub(super) struct Mover {
     cramped: AtomicBool,
     room: Notify,
     wake: Notify,
+    /// Files that came into the spool, by which the shipper knows when a batch may be full.
+    fetched: AtomicUsize,
+    /// Since when what this pass left for the next one has been waiting.
+    waits: Mutex<Option<Timestamp>>,
     taken: AtomicU64,
     again: AtomicBool,
     impatient: AtomicBool,
@@ -77,7 +82,7 @@ impl Mover {
     ) -> Result<Arc<Self>, StoreError> {
         let units = usize::try_from(job.policy.buffer.0 / BUFFER_UNIT).unwrap_or(usize::MAX / 2);
         let spooled = engine.spool.used().await?;
-        let impatient = options.impatient;
+        let (impatient, waits) = (options.impatient, Mutex::new(options.waits));
         Ok(Arc::new(Self {
             engine: engine.clone(),
             job: job.clone(),
@@ -92,6 +97,8 @@ impl Mover {
             cramped: AtomicBool::new(false),
             room: Notify::new(),
             wake: Notify::new(),
+            fetched: AtomicUsize::new(0),
+            waits,
             taken: AtomicU64::new(0),
             again: AtomicBool::new(false),
             impatient: AtomicBool::new(impatient),
@@ -110,6 +117,11 @@ impl Mover {
     /// The error that ended the pass, if one did.
     pub(super) fn take_fatal(&self) -> Option<StoreError> {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Since when what this pass left in the spool for the next one has been waiting for its batch.
+    pub(super) fn waits(&self) -> Option<Timestamp> {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_fatal(&self) -> bool {

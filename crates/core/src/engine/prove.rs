@@ -315,7 +315,7 @@ impl Engine {
             return self.remark(job, row, Reason::CorruptAtDestination, &words, Some(there)).await;
         }
         // Both need the file sent: as a new version of that object, or under another name beside it.
-        if job.policy.on_conflict != OnConflict::Keep {
+        if job.policy.conflict(&row.entry.key) != OnConflict::Keep {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
         self.remark(job, row, Reason::DifferentAtDestination, &words, Some(there)).await

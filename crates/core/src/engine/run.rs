@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::engine::mover::{Mode, Mover};
 use crate::engine::{CrawlReport, Engine, Filters, Job, MoveOptions};
 use crate::error::StoreError;
@@ -84,6 +86,16 @@ impl RunReport {
     }
 }
 
+/// Where a run stands between its stages.
+struct Turn {
+    /// It is the first stage.
+    first: bool,
+    /// Another one follows: what does not fill a batch waits for it.
+    more: bool,
+    /// Since when that has been waiting.
+    waits: Option<Timestamp>,
+}
+
 impl Engine {
     /// Runs a job. Killed anywhere and called again it goes on; finished and called again it reads only
     /// what changed and writes nothing to the destination.
@@ -115,18 +127,19 @@ impl Engine {
         self.check_seal(job).await?;
         // What a kill left untold is told before anything else, so that the listing sees it.
         self.acknowledge(job, report).await?;
-        let mut first = true;
+        let mut turn = Turn { first: true, more: false, waits: None };
         loop {
             let more = match options.stage {
                 Stage::All | Stage::Download => self.gather(job, options, report).await?,
                 Stage::Upload | Stage::Retry => false,
             };
-            self.run_stage(job, options, report, first).await?;
+            turn.more = more && options.limit.is_none();
+            self.run_stage(job, options, report, &mut turn).await?;
             self.acknowledge(job, report).await?;
-            if !more || options.limit.is_some() || self.stop.is_cancelled() {
+            if !turn.more || self.stop.is_cancelled() {
                 return Ok(());
             }
-            first = false;
+            turn.first = false;
         }
     }
 
@@ -136,8 +149,9 @@ impl Engine {
         job: &Arc<Job>,
         options: &RunOptions,
         report: &mut RunReport,
-        first: bool,
+        turn: &mut Turn,
     ) -> Result<(), StoreError> {
+        let first = turn.first;
         match options.stage {
             Stage::All | Stage::Download => {
                 let crawl = self.crawl(job, options.full && first).await?;
@@ -150,7 +164,7 @@ impl Engine {
             Stage::Upload => {}
         }
         if options.stage == Stage::Download {
-            return self.move_files(job, Mode::Download, options, report).await;
+            return self.move_files(job, Mode::Download, options, report, turn).await;
         }
         self.meter.phase(2);
         if first {
@@ -160,13 +174,13 @@ impl Engine {
         self.take_note_of_present(job).await?;
         self.prove_listed(job, false).await?;
         let mode = if options.stage == Stage::Upload { Mode::Upload } else { Mode::Run };
-        self.move_files(job, mode, options, report).await?;
+        self.move_files(job, mode, options, report, turn).await?;
         self.go_on("proof")?;
         if self.unproven(job).await? {
             self.look_at_destination(job).await?;
             self.prove_all(job).await?;
             // What had vanished is PENDING again and gets its chance within this run.
-            self.move_files(job, mode, options, report).await?;
+            self.move_files(job, mode, options, report, turn).await?;
             self.prove_listed(job, true).await?;
         }
         Ok(())
@@ -288,6 +302,7 @@ impl Engine {
         mode: Mode,
         options: &RunOptions,
         report: &mut RunReport,
+        turn: &mut Turn,
     ) -> Result<(), StoreError> {
         let impatient = options.stage == Stage::Retry;
         let moving = MoveOptions {
@@ -295,6 +310,8 @@ impl Engine {
             paths: options.paths.clone(),
             impatient,
             only: options.only.clone(),
+            more: turn.more,
+            waits: None,
         };
         let pilot = options.only.is_some()
             || options.limit.is_some()
@@ -302,8 +319,10 @@ impl Engine {
         for round in 1..=ROUNDS {
             self.meter.phase(3);
             self.expect(job).await?;
-            let mover = Mover::new(self, job, mode, moving.clone()).await?;
+            let moving = MoveOptions { waits: turn.waits, ..moving.clone() };
+            let mover = Mover::new(self, job, mode, moving).await?;
             mover.drive().await?;
+            turn.waits = mover.waits();
             if let Some(error) = mover.take_fatal() {
                 return Err(error);
             }

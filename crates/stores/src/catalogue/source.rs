@@ -39,7 +39,6 @@ use super::database::Catalogue;
 use super::layout::Layout;
 use super::local::LocalFiles;
 use super::names::Folder;
-use super::post::PostKey;
 use super::{Fetcher, Resolver};
 
 /// What the source is made of.

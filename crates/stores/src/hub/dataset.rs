@@ -163,12 +163,6 @@ impl HubDataset {
         self.shared.family().iter().map(|member| member.repo.clone()).collect()
     }
 
-    /// How many changes one commit carries now; a larger batch is cut into several commits.
-    #[must_use]
-    pub fn batch_now(&self) -> usize {
-        self.shared.scale.now()
-    }
-
     /// Takes over what a repository holds from a listing that the caller has kept, so that it is not listed for
     /// its limits alone. Nothing happens for a repository that is not of the family.
     pub fn note_counts(&self, repo: &RepoId, counts: Counts) {
@@ -293,6 +287,11 @@ impl Destination for HubDataset {
     async fn abandon(&self, _memo: &MemoKey) -> Result<(), StoreError> {
         // Objects that no commit points to are the service's to sweep.
         Ok(())
+    }
+
+    /// How many changes one commit carries now; a larger batch is cut into several commits.
+    fn batch_now(&self) -> usize {
+        self.shared.scale.now()
     }
 
     async fn publish(

@@ -1,12 +1,13 @@
 //! The shipper: where a destination takes batches, files that wait in the spool leave it many at a time.
 //!
-//! Runs beside the feeder. A batch goes when it is full, when nothing more will come, when the spool has
-//! no room for more, or when its first file has waited long enough. What a batch amounted to is judged
+//! Runs beside the feeder. A batch goes when it is as full as the destination wants the next one to be, when
+//! nothing more will come in this run, when the spool has no room for more, or when its first file has waited
+//! long enough. What a batch amounted to is judged
 //! file by file; a batch of which nothing is known leaves its files LOCAL, and the destination is asked
 //! before any of them is sent again.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,41 +50,59 @@ impl Mover {
         self.job.destination.caps().batch.is_some()
     }
 
-    /// Ships what waits in the spool until nothing more comes.
+    /// Ships what waits in the spool until nothing more comes in this pass. Where a later one brings more, a
+    /// batch that is not full is left to it.
     pub(super) async fn ship_all(&self) -> Result<(), StoreError> {
-        let most = self.job.destination.caps().batch.unwrap_or(1).max(1);
-        let mut since = None;
+        let mut since = self.options.waits;
         loop {
             if self.engine.stop.is_cancelled() || self.has_fatal() {
                 break;
             }
             let feeding = self.feeding.load(Relaxed);
+            let fetched = self.fetched.load(Relaxed);
+            let most = self.job.destination.batch_now().max(1);
             let rows = self.waiting_rows(most).await?;
             let now = self.engine.clock.now();
             since = (!rows.is_empty()).then(|| since.unwrap_or(now));
             let waited = since.map_or(Duration::ZERO, |at| now.duration_since(at).unsigned_abs());
             let full = rows.len() >= most || self.cramped.load(Relaxed) || waited >= LONGEST_WAIT;
-            if !rows.is_empty() && (full || !feeding) {
+            let last = !feeding && !self.options.more;
+            if !rows.is_empty() && (full || last) {
                 since = None;
                 self.ship(rows).await?;
                 self.room.notify_waiters();
                 continue;
             }
-            if !feeding && !self.wait_for(&self.local_filter()).await? {
+            if !feeding && (self.options.more || !self.wait_for(&self.local_filter()).await?) {
                 break;
             }
             if feeding {
-                tokio::select! {
-                    biased;
-                    // Both branches only wait.
-                    () = self.wake.notified() => {}
-                    () = tokio::time::sleep(TICK) => {}
-                }
+                self.wait_for_files(fetched + (most - rows.len())).await;
             }
         }
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = since;
         self.shipping.store(false, Relaxed);
         self.room.notify_waiters();
         Ok(())
+    }
+
+    /// Waits until so many files were fetched in all, or something else has to be looked at; a tick at most.
+    /// Looking for what waits reads a whole batch from the ledger, so not every single file is a reason to.
+    async fn wait_for_files(&self, enough: usize) {
+        let tick = tokio::time::sleep(TICK);
+        tokio::pin!(tick);
+        loop {
+            tokio::select! {
+                biased;
+                // Both branches only wait.
+                () = self.wake.notified() => {}
+                () = &mut tick => return,
+            }
+            let over = !self.feeding.load(Relaxed) || self.cramped.load(Relaxed) || self.has_fatal();
+            if over || self.engine.stop.is_cancelled() || self.fetched.load(Relaxed) >= enough {
+                return;
+            }
+        }
     }
 
     fn local_filter(&self) -> FileFilter {
@@ -171,7 +190,7 @@ impl Mover {
             path,
             evidence: Evidence { size, digests: row.ours.clone() },
             bytes: Box::new(Lying { spool: self.engine.spool.clone(), file: row.id }),
-            replace: ours_before || self.job.policy.on_conflict == OnConflict::Replace,
+            replace: ours_before || self.job.policy.conflict(&row.entry.key) == OnConflict::Replace,
         }))
     }
 

@@ -1,6 +1,7 @@
 //! The worker: one file, from its row's state as far as it will go, and what becomes of its failures.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Mode, Mover};
 use crate::digest::Digests;
@@ -47,6 +48,7 @@ impl Mover {
                 Via::Copy => self.copy(row).await,
                 Via::Spool if self.batches() => {
                     self.fetch(row, opening).await?;
+                    self.fetched.fetch_add(1, Relaxed);
                     self.wake.notify_one();
                     Ok(())
                 }
@@ -230,7 +232,7 @@ impl Mover {
             return Ok(Next::Replace(there.item));
         }
         if differs && !may_be_ours {
-            match self.job.policy.on_conflict {
+            match self.job.policy.conflict(&row.entry.key) {
                 OnConflict::Replace if turn == 0 => return Ok(Next::Replace(there.item)),
                 OnConflict::Rename if turn < RENAMES => {
                     self.rename(row, turn + 2).await?;
