@@ -93,7 +93,7 @@ pub(crate) enum Command {
     /// Work with upload_log.csv.
     #[command(subcommand)]
     Log(Log),
-    /// Serve a simulator of Microsoft Graph on this machine.
+    /// Serve the simulated services on this machine: Microsoft Graph, or the Hub with its archive.
     Sim(Sim),
     /// Show the whole story on the simulator: move, kill, resume, prove.
     Demo(Demo),

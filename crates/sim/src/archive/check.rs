@@ -45,6 +45,14 @@ impl ArchiveCheck {
     pub fn clean(&self) -> bool {
         self.violated.is_empty() && self.orphans.is_empty()
     }
+
+    /// The same as JSON, with `clean`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut value = serde_json::json!(self);
+        crate::reply::member(&mut value, "clean", self.clean());
+        value
+    }
 }
 
 /// Everything that the parts of the check look at.

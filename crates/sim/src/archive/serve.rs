@@ -124,11 +124,7 @@ struct Damage {
 
 async fn check(State(inside): State<Inside>) -> (StatusCode, Json<Value>) {
     match inside.archive.check(&inside.dir).await {
-        Ok(check) => {
-            let mut value = json!(check);
-            crate::reply::member(&mut value, "clean", check.clean());
-            (StatusCode::OK, Json(value))
-        }
+        Ok(check) => (StatusCode::OK, Json(check.to_json())),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()}))),
     }
 }

@@ -523,6 +523,16 @@ async fn a_local_file_that_changed_after_it_was_recorded_is_not_sent() {
     read(&source, entry).await.unwrap();
     std::fs::write(&path, b"\xff\xd8 as it ist").unwrap();
     assert_eq!(read(&source, entry).await.unwrap_err().reason, Some(Reason::LocalFileChanged));
+    // Meant so: somebody asks for what was settled to be looked at again.
+    gather(&source, 100).await;
+    assert_eq!(list(&source, None).await.0, items, "not by itself");
+    source
+        .gather(Gather { files: 100, bytes: ByteSize(1 << 30), again: true, wanted_only: false })
+        .await
+        .unwrap();
+    let (anew, _) = list(&source, None).await;
+    assert_eq!(read(&source, file(&anew, &entry.key.0)).await.unwrap(), b"\xff\xd8 as it ist");
+    let entry = file(&anew, &entry.key.0);
     std::fs::write(&path, b"").unwrap();
     assert_eq!(read(&source, entry).await.unwrap_err().reason, Some(Reason::LocalFileEmpty));
     std::fs::remove_file(&path).unwrap();

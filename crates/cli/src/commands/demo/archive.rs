@@ -18,7 +18,7 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::sim::archive::{Stage, judgement, settings};
+use super::super::sim::archive::{Stage, settings};
 use super::{LIMIT, broken, folder};
 use crate::args::Demo;
 use crate::error::{CommandError, Exit};
@@ -112,7 +112,7 @@ impl Play<'_> {
         for sentence in check.violated.iter().take(10) {
             screen.line(format!("   {sentence}"));
         }
-        self.told.insert("check".to_owned(), judgement(&check));
+        self.told.insert("check".to_owned(), check.to_json());
         Ok(check.clean())
     }
 

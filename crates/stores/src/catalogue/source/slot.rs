@@ -265,7 +265,9 @@ impl Outcome {
         match self.stand {
             Stand::Waiting => self.not_before.is_none() || over,
             Stand::Settled => again || over,
-            Stand::Ready | Stand::Done => false,
+            // The local file may have been changed on purpose since; our own copy is nobody's to change.
+            Stand::Ready => again && self.file.as_ref().is_some_and(|file| file.lies != Lies::Scratch),
+            Stand::Done => false,
         }
     }
 
