@@ -22,7 +22,7 @@ pub use look::{Shelves, Thing};
 pub use progress::OldProgress;
 pub use repair::{FileOutcome, PostOutcome, RepairOptions, RepairReport, Step};
 pub use report::{KindTotals, VerifyReport};
-pub use verify::{Depth, VerifyOptions};
+pub use verify::{Depth, PROOFS_AT_ONCE, VerifyOptions};
 
 use std::sync::Arc;
 

@@ -13,6 +13,7 @@ mod summary;
 mod waiting;
 
 pub(crate) use doubt::Verdict;
+pub use judge::PROOFS_AT_ONCE;
 pub(crate) use summary::LEAK;
 
 use std::collections::BTreeMap;

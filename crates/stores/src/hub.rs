@@ -46,6 +46,7 @@ pub use preupload::{Asked, Planned};
 pub use probe::Probe;
 pub use recorded::RecordedUrl;
 pub use repo::RepoId;
+pub use scale::fewest_commits;
 pub use stated::{bucket, stated_wait};
 pub use tree::TreePage;
 pub use types::{EntryKind, Lfs, RepoInfo, TreeEntry, Whoami, git_blob_sha1};

@@ -16,8 +16,8 @@ use crate::finding::Finding;
 use crate::look::{Looker, Seen};
 use crate::report::Detail;
 
-/// Objects that are proven at a time; the lane decides how many of their requests are under way.
-const AT_ONCE: usize = 8;
+/// Objects that a verify by hash proves at a time; the lane decides how many of their requests are under way.
+pub const PROOFS_AT_ONCE: usize = 8;
 
 impl Archive {
     /// Findings about a post as a whole.
@@ -73,7 +73,7 @@ impl Archive {
         let depth = options.depth;
         let proofs =
             out.into_iter().map(|(judged, known, post)| self.prove(judged, known, post, depth, looker));
-        stream::iter(proofs).buffered(AT_ONCE).try_collect().await
+        stream::iter(proofs).buffered(PROOFS_AT_ONCE).try_collect().await
     }
 
     /// Shows what an object holds, as deep as is asked.

@@ -12,7 +12,7 @@ use landfall_core::words::ItemKey;
 use landfall_core::{Digest, ErrorKind, StoreError};
 use landfall_stores::catalogue::{LocalFile, Post, keys_of};
 
-use super::Judged;
+use super::{Judged, VerifyOptions};
 use crate::Archive;
 use crate::claim::{Claim, Name, Place, name_of};
 use crate::finding::Finding;
@@ -36,6 +36,11 @@ pub(super) struct Before {
 }
 
 impl Before {
+    /// True where anything was shown to belong there.
+    fn is_shown(&self) -> bool {
+        self.sent.is_some() || self.looked.is_some()
+    }
+
     /// What was shown to belong there: the present object where that was shown of it, else what we sent.
     pub(super) fn shown(&self, published: Option<&str>) -> Option<String> {
         let now =
@@ -60,6 +65,31 @@ pub(super) enum Compared {
 }
 
 impl Archive {
+    /// Recorded objects of which nothing shows yet that they hold their files' bytes: at most so many reads of a
+    /// few bytes does a verify by hash cost. Asks nobody but the database and the ledger.
+    ///
+    /// # Errors
+    /// The ledger's own, and the catalogue's.
+    pub async fn unproven(&self) -> Result<u64, StoreError> {
+        let options = VerifyOptions::default();
+        let mut walk = self.walk(None);
+        let mut unproven = 0;
+        while let Some(posts) = walk.next(LOOKS).await? {
+            let mut batch: Vec<(Claim, Post)> = Vec::new();
+            for post in posts {
+                batch.extend(self.claims(&post, &options).into_iter().map(|claim| (claim, post.clone())));
+            }
+            let known = self.known_before(&batch).await?;
+            for (claim, _) in &batch {
+                let Some(place) = &claim.place else { continue };
+                let readable = matches!(name_of(place, self.seal.as_deref()), Name::Sealed(_) | Name::Enc(_));
+                let shown = known.get(&claim.subject()).is_some_and(Before::is_shown);
+                unproven += u64::from(readable && !shown);
+            }
+        }
+        Ok(unproven)
+    }
+
     /// What is known of claims: by the ledger's rows of what we sent ourselves, and by earlier looks.
     pub(super) async fn known_before(
         &self,

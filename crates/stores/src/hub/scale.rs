@@ -16,6 +16,19 @@ const FAST: Duration = Duration::from_secs(40);
 /// The most changes that a commit ever carries.
 pub(super) const MOST: usize = 1000;
 
+/// The sizes of the fewest commits that carry so many files, each of them full and fast.
+pub fn fewest_commits(files: u64) -> impl Iterator<Item = u64> {
+    let sizes = SCALE.iter().skip(START).map(|size| *size as u64);
+    let sizes = sizes.chain(std::iter::repeat(MOST as u64));
+    sizes
+        .scan(files, |left, size| {
+            let carried = size.min(*left);
+            *left -= carried;
+            Some(carried)
+        })
+        .take_while(|carried| *carried > 0)
+}
+
 /// The present size.
 #[derive(Debug)]
 pub(super) struct Scale(AtomicUsize);
@@ -52,6 +65,15 @@ impl Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ten_thousand_files_are_twelve_commits() {
+        let sizes: Vec<u64> = fewest_commits(10_000).collect();
+        assert_eq!(sizes[..4], [250, 400, 600, 1000]);
+        assert_eq!((sizes.len(), sizes[11], sizes.iter().sum()), (12, 750, 10_000));
+        assert_eq!(fewest_commits(250).collect::<Vec<_>>(), [250]);
+        assert_eq!(fewest_commits(0).count(), 0);
+    }
 
     #[test]
     fn only_full_and_fast_commits_make_it_grow() {
