@@ -71,7 +71,7 @@ fn an_rclone_conf_that_may_not_be_read_is_named() {
 
     let sim = ServedArchive::start(&["--files", "60"]);
     let conf = sim.bench.path("rclone.conf");
-    std::fs::set_permissions(&conf, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&conf, std::fs::Permissions::from_mode(0o000)).unwrap();
     let output = sim.bench.landfall_without_powers(&["run", "tweets"]);
     refused(&output, 2, "LF0110", "rclone.conf");
     assert!(output.stderr.contains("ermission denied"), "{}", output.stderr);
