@@ -1,22 +1,26 @@
 #!/usr/bin/env python3
 """The archive workload from end to end, with a release binary, over real sockets, in an empty folder.
 
-    scripts/archive_end_to_end.py PATH_OF_LANDFALL [PATH_OF_RCLONE] [--files N] [--seed N] [--keep]
+    scripts/archive_end_to_end.py PATH_OF_LANDFALL [PATH_OF_RCLONE] [--files N] [--seed N] [--kills N] [--keep]
 
 1. `landfall sim --scenario archive`, then `verify` (finds), `repair`, `run`, `verify` (finds nothing, exit 0).
 2. The simulator's own check against its answer file: every pattern, every untouched row, nothing plain that was new.
 3. A second `repair` and `run` change neither a repository nor a byte of the database.
 4. Everything is downloaded as it lies on the Hub and opened by rclone with the same `rclone.conf`; what lies locally too
    must be the same.
+5. In a small world of its own `repair` and `run` are killed (`kill -9`) at drawn moments, N times, then settled: all of
+   1 to 3 must hold there too.
 
-Prints what it saw, and `N passed, N failed`. Nothing but Python's own library is needed.
+Prints what it saw, then what failed, and `N passed, N failed`. Nothing but Python's own library is needed.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,8 @@ from pathlib import Path
 
 JOB = "tweets"
 PATIENCE = 1200  # Seconds that one command may take.
+KILLED_FILES = 600  # Files of the world in which processes are killed.
+SOON = 0.05  # Seconds after which a process is killed at the earliest.
 
 
 class Failed(Exception):
@@ -49,6 +55,7 @@ class World:
 
     def __init__(self, binary, folder, files, seed):
         self.binary, self.folder = binary, folder
+        self.longest = 2.0
         self.log = open(folder / "sim.log", "wb")
         flags = ["--scenario", "archive", "--files", str(files), "--seed", str(seed)]
         self.process = subprocess.Popen(
@@ -73,6 +80,25 @@ class World:
         lines = ended.stdout.decode().strip().splitlines()
         print(f"  landfall {' '.join(words)}: exit {ended.returncode}, {time.monotonic() - begun:.1f} s")
         return ended.returncode, json.loads(lines[-1]) if lines else {}
+
+    def kill(self, chance, *words):
+        """Starts one command and kills it at a drawn moment: the seconds it had, and whether it was still at work."""
+        wait = chance.uniform(SOON, self.longest)
+        begun = time.monotonic()
+        with open(self.folder / "commands.log", "ab") as log:
+            process = subprocess.Popen(
+                [self.binary, *words], cwd=self.folder, env=environment(), stdout=log, stderr=log,
+            )
+            try:
+                process.wait(wait)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            process.wait()
+        at_work = process.returncode == -signal.SIGKILL
+        if not at_work:
+            # One that ends by itself shows how long the next ones may be given.
+            self.longest = max(2 * SOON, time.monotonic() - begun)
+        return wait, at_work
 
     def look(self, path):
         with urllib.request.urlopen(self.ready["inspect"] + path, timeout=PATIENCE) as answer:
@@ -167,35 +193,79 @@ def rclone_opens_it(world, rclone):
     check(same > 0 and len(files) > count // 2, "hardly anything was opened")
 
 
+def killed(binary, folder, args):
+    """Processes die at drawn moments in a small world; afterwards nothing of it is to be seen."""
+    chance = random.Random(args.seed)
+    world = World(binary, folder, KILLED_FILES, args.seed + 1)
+    try:
+        code, _ = world.call("verify", JOB)
+        check(code == 6, f"the first verify ended with {code}, not with findings")
+        moments = []
+        for number in range(args.kills):
+            word = ("repair", "run")[number % 2]
+            wait, at_work = world.kill(chance, word, JOB)
+            moments.append(f"{word} {wait:.2f} s" if at_work else f"{word} (ended by itself)")
+        print("  killed:", ", ".join(moments))
+        world.call("verify", JOB)
+        settle(world)
+        code, after = world.call("verify", JOB)
+        check(code == 0, f"the last verify ended with {code}: {json.dumps(after)[:2000]}")
+        the_answer_file(world, None)
+        nothing_twice(world, None)
+        dead = sum("itself" not in moment for moment in moments)
+        check(2 * dead >= args.kills, f"only {dead} of {args.kills} were still at work when they were killed")
+        print(f"  {dead} of {args.kills} killed at work, {after.get('present')} URLs present at last")
+    finally:
+        world.close()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
     parser.add_argument("rclone", nargs="?")
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
     binary = str(Path(args.binary).resolve())
     folder = Path(tempfile.mkdtemp(prefix="landfall-archive-"))
-    passed = failed = 0
-    world = World(binary, folder, args.files, args.seed)
+    passed, failures = 0, []
+
+    def attempt(step, *arguments):
+        nonlocal passed
+        name = step.__name__.replace("_", " ")
+        print(name)
+        begun = time.monotonic()
+        try:
+            step(*arguments)
+            passed += 1
+        except (Failed, subprocess.TimeoutExpired, OSError, ValueError) as error:
+            print(f"  FAILED: {error}")
+            failures.append(f"{name}: {error}")
+        print(f"  {time.monotonic() - begun:.0f} s")
+
+    whole, small = folder / "whole", folder / "killed"
+    whole.mkdir()
+    small.mkdir()
     try:
-        for step in (the_workload, the_answer_file, nothing_twice, rclone_opens_it):
-            print(step.__name__.replace("_", " "))
-            try:
-                step(world, args.rclone)
-                passed += 1
-            except (Failed, subprocess.TimeoutExpired, OSError, ValueError) as error:
-                print(f"  FAILED: {error}")
-                failed += 1
+        world = World(binary, whole, args.files, args.seed)
+        try:
+            for step in (the_workload, the_answer_file, nothing_twice, rclone_opens_it):
+                attempt(step, world, args.rclone)
+        finally:
+            world.close()
+        if args.kills:
+            attempt(killed, binary, small, args)
     finally:
-        world.close()
-        if args.keep or failed:
+        if args.keep or failures:
             print(f"everything lies in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    for failure in failures:
+        print(f"FAILED {failure}")
+    print(f"{passed} passed, {len(failures)} failed")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -119,9 +119,7 @@ impl Archive {
         let mut state = self.begin_verify(options).await?;
         let mut looker = Looker::new(self.shelves.clone());
         let per_repo = self.count_claims(options).await?;
-        self.prepare_repos(&per_repo, &mut state, &mut looker).await?;
-        let outcome = self.verify_posts(options, &mut state, &mut looker, per_repo.keys()).await;
-        let interrupted = match outcome {
+        let interrupted = match self.verify_all(options, &per_repo, &mut state, &mut looker).await {
             Ok(()) => self.engine.stop.is_cancelled(),
             Err(error) if error.kind == ErrorKind::Stopped => true,
             Err(error) => return Err(error),
@@ -134,12 +132,27 @@ impl Archive {
             }
         }
         let mut report = self.sum_up(&state).await?;
-        self.add_known_leaks(&mut looker, &mut report).await?;
+        match self.add_known_leaks(&mut looker, &mut report).await {
+            // Whoever stops it hears of them another time.
+            Err(error) if error.kind == ErrorKind::Stopped => {}
+            told => told?,
+        }
         report.recorded = per_repo.values().sum();
         report.resumed = state.resumed;
         report.interrupted = interrupted;
         self.name_moved_heads(&looker, &mut report).await?;
         Ok(report)
+    }
+
+    async fn verify_all(
+        &self,
+        options: &VerifyOptions,
+        per_repo: &BTreeMap<String, u64>,
+        state: &mut State,
+        looker: &mut Looker,
+    ) -> Result<(), StoreError> {
+        self.prepare_repos(per_repo, state, looker).await?;
+        self.verify_posts(options, state, looker, per_repo.keys()).await
     }
 
     /// Pins every repository, and lists those whose listing is the cheaper way.

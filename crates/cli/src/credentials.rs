@@ -175,6 +175,12 @@ pub(crate) fn hub_token(environment: &Environment) -> Result<Option<SecretString
     if path.exists() { from_file(&path).map(Some) } else { Ok(None) }
 }
 
+/// Nothing gives a token for the Hub: for whoever runs the command that is the same as one that is refused.
+pub(crate) fn no_hub_token() -> CommandError {
+    let detail = "HF_TOKEN is not set, and nothing else gives a token";
+    CommandError::new(Code::HubTokenRefused, detail).titled("hub.no_token")
+}
+
 /// The key of the ledger's secrets, where the environment has one: 64 hexadecimal digits.
 ///
 /// # Errors

@@ -18,6 +18,9 @@ use crate::ui::Screen;
 /// The crates whose words are ours.
 const OURS: [&str; 5] = ["landfall", "landfall_core", "landfall_ledger", "landfall_stores", "landfall_sim"];
 
+/// Where the driver of databases tells of slow statements.
+const STATEMENTS: &str = "sqlx::query";
+
 /// Begins to write the log.
 ///
 /// # Errors
@@ -54,5 +57,25 @@ pub(crate) fn begin(global: &Global, screen: &Screen) -> Result<(), CommandError
 }
 
 fn targets(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OURS.map(|name| (name, level)))
+    // A statement that took a second is nothing that a person can act on: the disk was busy.
+    let statements = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { LevelFilter::WARN };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(STATEMENTS, statements)
+        .with_targets(OURS.map(|name| (name, level)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn slow_statements_are_told_to_those_who_look_for_a_mistake_only() {
+        let tells = |level, target: &str| targets(level).would_enable(target, &Level::WARN);
+        assert!(!tells(LevelFilter::WARN, "sqlx::query") && !tells(LevelFilter::INFO, "sqlx::query"));
+        assert!(tells(LevelFilter::DEBUG, "sqlx::query"));
+        assert!(tells(LevelFilter::WARN, "sqlx::pool") && tells(LevelFilter::WARN, "landfall_stores::wire"));
+    }
 }

@@ -5,9 +5,11 @@
 
 mod archives;
 mod graphs;
+mod heeding;
 mod places;
 mod quota;
 mod seals;
+mod tidy;
 mod unresolved;
 
 pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver};
@@ -134,6 +136,8 @@ pub(crate) struct Session {
     pub(crate) log: UploadLog,
     /// The folder of `index.json` and `upload_log.csv`.
     pub(crate) state: PathBuf,
+    /// The folder of files on their way.
+    spool: PathBuf,
 }
 
 impl Session {
@@ -204,7 +208,7 @@ impl Session {
         let seal = archive.as_ref().map(|archive| Arc::clone(&archive.seal));
         let job = Arc::new(Job { handle, slots, destination, seal, tree, policy: wanted.policy });
         let log = upload_log(&config, name)?;
-        Ok(Self { engine, job, failed, graphs, archive, log, state })
+        Ok(Self { engine, job, failed, graphs, archive, log, state, spool: wanted.spool })
     }
 
     /// The archive's half of the work.
@@ -218,8 +222,9 @@ impl Session {
         }
     }
 
-    /// Gives the lease back.
+    /// Tidies up, then gives the lease back: nobody else may be at work in these folders meanwhile.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        tidy::tidy(&self.state, &self.spool);
         self.engine.ledger.close_job(&self.job.handle).await
     }
 

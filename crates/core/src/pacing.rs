@@ -8,6 +8,7 @@
 
 mod lane;
 mod reserve;
+mod stopping;
 mod window;
 
 pub use lane::{Lane, Permit};

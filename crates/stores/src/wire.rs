@@ -32,5 +32,5 @@ pub(crate) use endpoint::same_origin;
 pub(crate) use percent::{decode, encode};
 pub(crate) use pour::Stretch;
 pub(crate) use refusal::Refusal;
-pub(crate) use send::RU_MINUTE;
+pub(crate) use send::{RU_MINUTE, stopped};
 pub(crate) use wait::{backoff, retry_after};

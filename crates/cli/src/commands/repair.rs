@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use landfall_archive::{FileOutcome, Finding, OldProgress, PostOutcome, RepairOptions, RepairReport};
-use landfall_core::Code;
+use landfall_core::{Code, ErrorKind};
 use rust_i18n::t;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -35,7 +35,7 @@ pub(crate) async fn repair(context: &mut Context, args: &Repair) -> Result<Exit,
     let options = options(args)?;
     let asked = Asked { posts: args.posts.clone(), writes: !args.dry_run, ..Asked::default() };
     let session = Session::open(context, &args.job, asked).await?;
-    let kept = Kept { screen: context.screen.clone(), seen: Mutex::default() };
+    let kept = Kept { screen: context.screen.clone(), seen: Mutex::default(), met: Mutex::default() };
     let outcome = mend(context, &session, &options, &kept).await;
     let closed = session.close().await;
     let report = kept.totals(outcome?);
@@ -68,7 +68,16 @@ async fn mend(
     let mut round = 0;
     loop {
         round += 1;
-        let report = archive.repair(options, &|post| kept.tell(post)).await?;
+        kept.begin_round();
+        let report = match archive.repair(options, &|post| kept.tell(post)).await {
+            Err(error) if error.kind == ErrorKind::Stopped => {
+                return Ok(RepairReport { interrupted: true, ..RepairReport::default() });
+            }
+            outcome => outcome?,
+        };
+        if !report.interrupted {
+            kept.end_round();
+        }
         let (files, wait) = kept.put_off(machine::now());
         if report.interrupted || options.dry_run || files == 0 || round == ROUNDS || wait > PATIENCE {
             return Ok(report);
@@ -129,6 +138,8 @@ fn exit(report: &RepairReport, dry: bool) -> Exit {
 struct Kept {
     screen: Screen,
     seen: Mutex<BTreeMap<String, PostOutcome>>,
+    /// Posts that the present round has met.
+    met: Mutex<BTreeSet<String>>,
 }
 
 /// When a thing put off may be tried again, where its words end in a time.
@@ -139,6 +150,22 @@ fn not_before(words: &str) -> Option<Timestamp> {
 impl Kept {
     fn seen(&self) -> MutexGuard<'_, BTreeMap<String, PostOutcome>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_round(&self) {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What was put off and is no longer met was mended by somebody else meanwhile.
+    fn end_round(&self) {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        for post in self.seen().values_mut().filter(|post| !met.contains(&post.post)) {
+            for file in post.files.iter_mut().filter(|file| file.outcome == "postponed") {
+                file.outcome = "mended".to_owned();
+                file.reason = None;
+                file.words = "mended by somebody else meanwhile".to_owned();
+            }
+        }
     }
 
     /// How many files were put off, and how long until the first of them may be tried again.
@@ -171,6 +198,7 @@ impl Kept {
 
     /// Keeps a post's outcome, its files of an earlier round replaced one by one.
     fn keep(&self, post: &PostOutcome) {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(post.post.clone());
         let mut seen = self.seen();
         let Some(before) = seen.get_mut(&post.post) else {
             seen.insert(post.post.clone(), post.clone());
@@ -307,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_was_put_off_is_counted_once_and_waited_for() {
-        let kept = Kept { screen: Screen::new(&quiet()), seen: Mutex::default() };
+        let kept = Kept { screen: Screen::new(&quiet()), seen: Mutex::default(), met: Mutex::default() };
         let file = |outcome: &str, words: &str| FileOutcome {
             finding: "lost-media".to_owned(),
             subject: "media_urls".to_owned(),
@@ -328,6 +356,14 @@ mod tests {
         assert_eq!(kept.put_off(now), (1, Duration::from_secs(7)));
         kept.tell(&post("postponed", "no answer came"));
         assert_eq!(kept.put_off(now), (1, SHORTEST));
+        kept.begin_round();
+        kept.tell(&post("postponed", "no answer came"));
+        kept.end_round();
+        assert_eq!(kept.put_off(now).0, 1, "it was met again");
+        // A round that does not meet the post: somebody else mended it.
+        kept.begin_round();
+        kept.end_round();
+        assert_eq!(kept.put_off(now).0, 0);
         kept.tell(&post("mended", ""));
         assert_eq!(kept.put_off(now).0, 0);
         let totals = kept.totals(RepairReport::default());

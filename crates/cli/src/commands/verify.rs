@@ -238,6 +238,9 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     if report.open_findings() > 0 {
         return t!("verify.findings", number = count(report.open_findings()), job = job).into_owned();
     }
+    if report.recorded == 0 {
+        return t!("verify.nothing").into_owned();
+    }
     if told.deep || report.never_proven == 0 {
         return t!("verify.clean").into_owned();
     }

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_archive::{Archive, HubShelves, Shelves};
 use landfall_core::engine::{Engine, Job};
@@ -12,7 +13,7 @@ use landfall_core::ledger::Ledger;
 use landfall_core::memo::Memo;
 use landfall_core::pacing::{Lane, LaneConfig};
 use landfall_core::seal::Seal;
-use landfall_core::store::Holding;
+use landfall_core::store::{Holding, Source};
 use landfall_core::{Code, JobId, RelPath, SystemClock};
 use landfall_stores::catalogue::media::{FetchParts, MediaFetcher, MediaTransport, PolicyConfig, UrlPolicy};
 use landfall_stores::catalogue::resolver::{CommandConfig, CommandResolver, XApi, XApiConfig};
@@ -22,6 +23,7 @@ use landfall_stores::catalogue::{
 use landfall_stores::hub::{self, HubApi, HubConfig, HubDataset, RecordedUrl, RepoId, Settings};
 use landfall_stores::wire::{ReqwestTransport, WireParts};
 
+use super::heeding::Heeding;
 use super::{Context, Graphs, OpenSource, Quota};
 use crate::args::{FileType, Posts};
 use crate::config::{
@@ -34,6 +36,12 @@ use crate::{credentials, machine};
 
 /// Requests to the Hub under way at once, at first and at most.
 const AT_ONCE: (usize, usize) = (8, 16);
+
+/// Posts that are read at a time.
+const PAGE: usize = 2000;
+
+/// The least that a resolver's command gets for its start, however little for each post.
+const STARTS: Duration = Duration::from_secs(5);
 
 /// API requests that are spent in one of the Hub's windows, and that window's length in seconds.
 // Source: hub-docs, rate limits of the free plan, read 2026-11; nine tenths of it, as the lane plans.
@@ -111,7 +119,7 @@ pub(crate) fn catalogue_of(job: &JobConfig) -> Option<(&CataloguePlace, &Dataset
 /// Opens the database for reading.
 ///
 /// # Errors
-/// What a person has to act on: no database, a missing table or column, a lock; an unknown `--table`.
+/// What a person has to act on: no database, a missing table or column, a lock; an unknown `--table` or `--user`.
 pub(crate) async fn catalogue(
     place: &CataloguePlace,
     narrowing: Narrowing,
@@ -132,7 +140,35 @@ pub(crate) async fn catalogue(
     };
     let (tables, roots) = (place.tables.clone(), place.roots.clone());
     let config = CatalogueConfig { url, tables, roots, narrowing, state };
-    Ok(Catalogue::open(config, Arc::new(SystemClock)).await?)
+    let catalogue = Catalogue::open(config, Arc::new(SystemClock)).await?;
+    wrote_something(&catalogue).await?;
+    Ok(catalogue)
+}
+
+/// Refuses a `--user` by whom no post is: a slip in a name would look like an archive in good order.
+async fn wrote_something(catalogue: &Catalogue) -> Result<(), CommandError> {
+    let mut missing = catalogue.config().narrowing.users.clone();
+    let tables: Vec<&str> = catalogue.tables().collect();
+    for table in &tables {
+        let mut after: Option<String> = None;
+        while !missing.is_empty() {
+            let page = catalogue.posts(table, after.as_deref(), PAGE).await?;
+            for post in &page.posts {
+                missing.retain(|user| user.to_lowercase() != post.username.to_lowercase());
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(user) => {
+            let detail = format!("--user {user:?} matches no post in {}", tables.join(", "));
+            Err(CommandError::new(Code::BadArgument, detail))
+        }
+    }
 }
 
 /// A connection to the Hub, its lane restored from the ledger.
@@ -159,7 +195,7 @@ pub(crate) async fn hub(
     lane.restore(Arc::clone(&memo), JobId(0)).await?;
     graphs.adopt(Arc::clone(&lane));
     let (units, seconds) = WINDOW;
-    graphs.quota = Quota { minute: Some(units), window: std::time::Duration::from_secs(seconds), day: None };
+    graphs.quota = Quota { minute: Some(units), window: Duration::from_secs(seconds), day: None };
     let wire = WireParts {
         transport: Arc::new(ReqwestTransport::new(hub::USER_AGENT)?),
         lane,
@@ -186,7 +222,10 @@ pub(crate) fn resolver(
             let mut command = CommandConfig::new(argv.clone(), environment.all());
             command.folder = Some(config.folder.clone());
             command.allow.clone_from(allow);
-            command.each = each.unwrap_or(command.each);
+            if let Some(each) = *each {
+                command.each = each;
+                command.grace = each.clamp(STARTS, command.grace);
+            }
             Some(Arc::new(CommandResolver::new(command, clock)))
         }
         Some(ResolverSpec::XApi { max_reads, max_micro_usd, base }) => {
@@ -227,12 +266,10 @@ pub(super) async fn open(
     // First whatever needs no network.
     let seal: Arc<dyn Seal> = Arc::new(super::seal(seal, environment)?);
     let resolver = resolver(place, config, environment)?;
+    let resolver = resolver.map(|asked| Arc::new(Heeding::new(asked, &context.stop)) as Arc<dyn Resolver>);
     let catalogue = catalogue(place, narrowing, config.state_folder(&job.name), environment).await?;
     if writes && credentials::hub_token(environment)?.is_none() {
-        return Err(CommandError::new(
-            Code::MissingVariable,
-            "HF_TOKEN is not set, and nothing else gives a token",
-        ));
+        return Err(credentials::no_hub_token());
     }
     let api = hub(environment, graphs, ledger).await?;
     let settings = Settings { create: writes, ..Settings::default() };
@@ -249,6 +286,7 @@ pub(super) async fn open(
     let source = Arc::new(source);
     let opened = OpenArchive { source: Arc::clone(&source), api, dataset: Arc::new(opened), seal, resolver };
     let spec = job.sources.first().cloned();
+    let source: Arc<dyn Source> = Arc::new(Heeding::new(source as Arc<dyn Source>, &context.stop));
     let sources = spec.map(|spec| OpenSource { spec, source, prefix: RelPath::root() });
     Ok(Some((opened, sources.into_iter().collect())))
 }

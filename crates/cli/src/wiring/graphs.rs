@@ -9,6 +9,7 @@ use landfall_core::pacing::{Lane, LaneConfig};
 use landfall_core::{JobId, SystemClock};
 use landfall_stores::graph::{Graph, GraphConfig};
 use landfall_stores::wire::{Meter, Reading, ReqwestTransport, USER_AGENT, WireParts};
+use tokio_util::sync::CancellationToken;
 
 use super::{Context, Quota};
 use crate::config::Config;
@@ -30,6 +31,8 @@ pub(crate) struct Graphs {
     config: Arc<Config>,
     environment: Environment,
     memo: Arc<dyn Memo>,
+    /// Set when somebody asks to stop; every lane heeds it.
+    stop: CancellationToken,
     open: BTreeMap<String, (Graph, String)>,
     transport: Option<Arc<ReqwestTransport>>,
     /// Lanes of other services that the job uses.
@@ -60,6 +63,7 @@ impl Graphs {
             config: Arc::clone(config),
             environment: context.environment.clone(),
             memo,
+            stop: context.stop.clone(),
             open: BTreeMap::new(),
             transport: None,
             others: Vec::new(),
@@ -88,6 +92,7 @@ impl Graphs {
             most,
         };
         let lane = Lane::new(lane, Arc::new(SystemClock), Arc::clone(&chance));
+        lane.heed(self.stop.clone());
         lane.restore(Arc::clone(&self.memo), SHARED).await?;
         let wire = WireParts {
             transport,
@@ -134,6 +139,7 @@ impl Graphs {
 
     /// Counts the lane of another service among the job's.
     pub(crate) fn adopt(&mut self, lane: Arc<Lane>) {
+        lane.heed(self.stop.clone());
         self.others.push(lane);
     }
 }

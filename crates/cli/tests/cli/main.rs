@@ -5,6 +5,8 @@ mod archive;
 #[cfg(test)]
 mod archive_bad;
 #[cfg(test)]
+mod archive_servers;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod end_to_end;

@@ -11,6 +11,15 @@ use serde_json::Value;
 /// A secret that must not turn up anywhere.
 pub(crate) const SECRET_MARK: &str = "MARK-geheim-8d1f77";
 
+/// One statement to the database of posts, by a program that is not ours.
+const STATEMENT: &str = r"
+import sqlite3, sys
+base = sqlite3.connect('data/eventmonitor.db', timeout=30)
+row = base.execute(sys.argv[1]).fetchone()
+base.commit()
+print('' if row is None else row[0], end='')
+";
+
 /// What a command printed and ended with.
 pub(crate) struct Output {
     pub(crate) code: i32,
@@ -74,12 +83,33 @@ impl Bench {
     }
 
     pub(crate) fn landfall(&self, args: &[&str]) -> Output {
-        let output = self.command(args).output().unwrap();
-        Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        output_of(&mut self.command(args))
+    }
+
+    /// A script in Python, which stands for some other program of the user's.
+    pub(crate) fn python(&self, script: &str) -> Command {
+        let mut command = Command::new("python3");
+        command.current_dir(self.folder.path()).args(["-c", script]).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the program so that rights of files count for root too.
+    pub(crate) fn landfall_without_powers(&self, args: &[&str]) -> Output {
+        let id = Command::new("id").arg("-u").output().unwrap();
+        if id.stdout != b"0\n" {
+            return self.landfall(args);
         }
+        let own = self.command(args);
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(own.get_program()).args(args);
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        output_of(command.current_dir(self.folder.path()).stdin(Stdio::null()))
     }
 
     /// Rows of a job's log with this status.
@@ -88,6 +118,25 @@ impl Bench {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         reader.records().filter(|record| record.as_ref().unwrap().get(3) == Some(status)).count()
     }
+}
+
+fn output_of(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Asks a process to stop, as Ctrl-C does, and waits for its end: its output, and how long that took.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "a child process knows no virtual time")]
+pub(crate) fn interrupted(child: Child) -> (std::process::Output, Duration) {
+    let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let begun = std::time::Instant::now();
+    (child.wait_with_output().unwrap(), begun.elapsed())
 }
 
 /// Waits a little; these tests watch real processes, so their time is the real one.
@@ -183,6 +232,13 @@ impl Drop for Served {
 
 /// Asks an inspection API of a simulator.
 fn ask(inspect: &str, method: &str, path: &str, body: &str) -> Value {
+    let (head, body) = exchange(inspect, method, path, body);
+    assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {head} {body}");
+    if body.is_empty() { Value::Null } else { serde_json::from_str(&body).unwrap() }
+}
+
+/// One request; the answer's head and its body.
+fn exchange(inspect: &str, method: &str, path: &str, body: &str) -> (String, String) {
     let rest = inspect.strip_prefix("http://").unwrap();
     let (host, base) = rest.split_once('/').map_or((rest, String::new()), |(h, b)| (h, format!("/{b}")));
     let mut stream = TcpStream::connect(host).unwrap();
@@ -196,15 +252,17 @@ fn ask(inspect: &str, method: &str, path: &str, body: &str) -> Value {
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-    if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() }
+    (head.to_owned(), body.to_owned())
 }
 
 /// A simulated archive with everything beside its configuration; ended when dropped.
 pub(crate) struct ServedArchive {
     pub(crate) bench: Bench,
+    /// The configuration as the simulator wrote it.
+    pub(crate) toml: String,
     child: Child,
     inspect: String,
+    hub: String,
 }
 
 impl ServedArchive {
@@ -219,12 +277,67 @@ impl ServedArchive {
         for field in ["hub", "storage", "media", "inspect"] {
             assert!(ready[field].as_str().is_some_and(|url| url.starts_with("http://")), "{field}: {line}");
         }
-        Self { bench, child, inspect: ready["inspect"].as_str().unwrap().to_owned() }
+        let [inspect, hub] = ["inspect", "hub"].map(|field| ready[field].as_str().unwrap().to_owned());
+        let toml = bench.read("landfall.toml");
+        Self { bench, toml, child, inspect, hub }
     }
 
     /// What the simulator says of database, folders and Hub.
     pub(crate) fn check(&self) -> Value {
         ask(&self.inspect, "GET", "check", "")
+    }
+
+    /// Asks the inspection of the Hub's own host; the answer's lines are JSON.
+    #[track_caller]
+    pub(crate) fn hub(&self, method: &str, path: &str, body: &str) -> String {
+        let (head, answer) = exchange(&self.hub, method, &format!("__sim/{path}"), body);
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {head}");
+        answer
+    }
+
+    /// From now on something goes wrong at the Hub.
+    #[track_caller]
+    pub(crate) fn fault(&self, rule: &str) {
+        self.hub("POST", "fault", rule);
+    }
+
+    /// How often something went wrong at the Hub as it was told.
+    pub(crate) fn faults(&self) -> u64 {
+        let requests: Value = serde_json::from_str(&self.hub("GET", "requests", "")).unwrap();
+        requests["faults"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum()
+    }
+
+    /// Uses up what is left of the faults that one kind of request was to meet.
+    #[track_caller]
+    pub(crate) fn end_faults(&self, route: &str) {
+        let (method, path) = match route {
+            "any" => ("GET", "api/datasets/me/EventMonitor"),
+            "preupload" => ("POST", "api/datasets/me/EventMonitor/preupload/main"),
+            "commit" => ("POST", "api/datasets/me/EventMonitor/commit/main"),
+            "lfs-batch" => ("POST", "datasets/me/EventMonitor.git/info/lfs/objects/batch"),
+            other => panic!("{other}"),
+        };
+        for _ in 0..1000 {
+            let before = self.faults();
+            exchange(&self.hub, method, path, "");
+            if self.faults() == before {
+                return;
+            }
+        }
+        panic!("{route}: the faults do not end");
+    }
+
+    /// Somebody else puts a file into a repository, which is made where it is missing.
+    pub(crate) fn put(&self, repo: &str, path: &str, text: &str) {
+        self.hub("POST", &format!("put?repo={repo}&path={path}"), text);
+    }
+
+    /// Some other program's statement to the database; gives the first cell of what it answers.
+    #[track_caller]
+    pub(crate) fn sql(&self, statement: &str) -> String {
+        let output = output_of(self.bench.python(STATEMENT).arg(statement));
+        assert_eq!(output.code, 0, "{statement}: {}", output.stderr);
+        output.stdout
     }
 
     /// Every byte of what is the user's: database, local files, keys.

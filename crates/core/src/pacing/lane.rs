@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::reserve::Keeper;
 use super::window::{Window, millis};
@@ -35,6 +36,7 @@ pub struct Lane {
     waiting: AtomicUsize,
     state: Mutex<State>,
     pub(super) keeper: Mutex<Option<Keeper>>,
+    pub(super) stop: OnceLock<CancellationToken>,
 }
 
 #[derive(Debug)]
@@ -101,6 +103,7 @@ impl Lane {
                 kept_hold: 0,
             }),
             keeper: Mutex::new(None),
+            stop: OnceLock::new(),
         })
     }
 

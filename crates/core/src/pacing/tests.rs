@@ -434,3 +434,33 @@ async fn what_the_service_says_of_its_quota_counts() {
     assert!(at_once(&lane, Cost::of("api", 1)).await.is_none());
     lane.observe("pages", Observed { units: 1, spent: 1, resets: MINUTE });
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_must_wait_gives_up_when_somebody_asks_to_stop() {
+    let lane = lane(&[("commits", 1, DAY)], 4, 4);
+    let stop = tokio_util::sync::CancellationToken::new();
+    lane.heed(stop.clone());
+    lane.admit(Cost::of("commits", 1)).await.settle(Verdict::Fine);
+    let began = Instant::now();
+    let asked = async {
+        sleep(Duration::from_secs(3)).await;
+        stop.cancel();
+    };
+    let (admitted, rested, ()) =
+        tokio::join!(lane.admit_or_stop(Cost::of("commits", 1)), lane.rest(MINUTE), asked);
+    assert!(admitted.is_none() && !rested);
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
+    assert_eq!(lane.snapshot().total("commits"), 1, "what was given up is not charged");
+    // What need not wait goes: work under way comes to its end.
+    assert!(lane.admit_or_stop(Cost::free()).await.is_some());
+    assert_eq!((lane.snapshot().waiting, lane.snapshot().in_flight), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_nobody_may_stop_waits_as_long_as_it_must() {
+    let lane = lane(&[("commits", 1, MINUTE)], 4, 4);
+    lane.admit(Cost::of("commits", 1)).await.settle(Verdict::Fine);
+    let began = Instant::now();
+    assert!(lane.admit_or_stop(Cost::of("commits", 1)).await.is_some());
+    assert!(began.elapsed() >= MINUTE && lane.rest(MINUTE).await && lane.heeded().is_none());
+}

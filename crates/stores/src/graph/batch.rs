@@ -19,7 +19,7 @@ use super::destination::write_refused;
 use super::item::file_system_info;
 use super::place::{Place, source_refused, unexpected};
 use super::units;
-use crate::wire::{Answer, Call, Refusal, backoff, retry_after};
+use crate::wire::{Answer, Call, Refusal, retry_after};
 
 /// Most requests in one batch. Source: learn.microsoft.com/graph/json-batching, read 2026-11.
 pub(crate) const MOST: usize = 20;
@@ -194,7 +194,7 @@ impl Place {
             }
             if round > 1 {
                 // A throttled lane waits by itself; this pause is for parts that failed otherwise.
-                tokio::time::sleep(backoff(self.wire.chance(), round - 1)).await;
+                self.wire.pause(round - 1).await;
             }
             let answers = match self.ask(operation, parts, &open, price).await {
                 Ok(answers) => answers,

@@ -9,7 +9,7 @@ use http::Method;
 use landfall_core::error::Look;
 use landfall_core::state::Reason;
 use landfall_core::store::{Copy, Landed};
-use landfall_core::{ErrorKind, Retry, StoreError};
+use landfall_core::{Code, ErrorKind, Retry, StoreError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -61,7 +61,10 @@ impl GraphDestination {
         while since.elapsed() < PATIENCE {
             match self.watch(&monitor, &copy).await? {
                 Watched::Running => {
-                    tokio::time::sleep(pause).await;
+                    if !self.place.wire.lane().rest(pause).await {
+                        let error = self.copy_error(&copy, ErrorKind::Stopped, "stopped on request");
+                        return Err(error.with_code(Code::Interrupted));
+                    }
                     pause = (pause * 3 / 2).min(POLL_CAP);
                 }
                 Watched::Done(item) => return self.copied(&copy, item.as_deref()).await,
@@ -147,7 +150,7 @@ impl GraphDestination {
         if says("quota") || says("insufficientspace") {
             return Err(self
                 .copy_error(copy, ErrorKind::Full, text)
-                .with_code(landfall_core::Code::DestinationFull)
+                .with_code(Code::DestinationFull)
                 .with_reason(Reason::DestinationFull));
         }
         if says("accessdenied") {

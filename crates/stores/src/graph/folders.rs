@@ -14,7 +14,7 @@ use super::destination::{GraphDestination, write_refused};
 use super::item::{DriveItem, file_system_info};
 use super::place::unexpected;
 use super::units;
-use crate::wire::{Call, Refusal, backoff};
+use crate::wire::{Call, Refusal};
 
 /// Tries around states of the service that pass by themselves.
 const TRIES: u32 = 8;
@@ -102,7 +102,7 @@ impl GraphDestination {
     }
 
     pub(super) async fn pause(&self, failures: u32) {
-        tokio::time::sleep(backoff(self.place.wire.chance(), failures)).await;
+        self.place.wire.pause(failures).await;
     }
 
     /// Sets the times of an item and gives it as it then is. On a file this makes a version, so a request

@@ -14,7 +14,7 @@ use landfall_core::{Code, ErrorKind, Retry, StoreError};
 use super::item::ItemPage;
 use super::place::{Place, unexpected};
 use super::units;
-use crate::wire::{Answer, Call, Refusal, backoff, same_origin, shown_url};
+use crate::wire::{Answer, Call, Refusal, same_origin, shown_url};
 
 /// Links that are remembered in order to notice a circle.
 const REMEMBERED: usize = 32;
@@ -87,7 +87,7 @@ impl Delta {
                 return Err(error.with_retry(Retry::Soon));
             }
             tracing::debug!(drive = %self.place.label, problem = %error.detail, "page asked for again");
-            tokio::time::sleep(backoff(self.place.wire.chance(), tries)).await;
+            self.place.wire.pause(tries).await;
         }
         Ok(None)
     }

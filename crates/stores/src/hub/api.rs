@@ -22,7 +22,7 @@ use super::repo::RepoId;
 use super::types::{RepoInfo, Whoami};
 use super::{API, pace};
 use crate::wire::{
-    Answer, Auth, Call, Tokens, Wire, WireParts, backoff, encode, header_text, same_origin, shown_text,
+    Answer, Auth, Call, Tokens, Wire, WireParts, encode, header_text, same_origin, shown_text,
 };
 
 /// Requests to the storage under way at once, at first and at most.
@@ -92,6 +92,9 @@ impl HubApi {
             most: STORAGE.1,
         };
         let lane = Lane::new(lane, Arc::clone(&wire.clock), Arc::clone(&wire.chance));
+        if let Some(stop) = wire.lane.heeded() {
+            lane.heed(stop.clone());
+        }
         let storage = Wire::new(WireParts { lane, ..wire.clone() }, Arc::clone(&tokens), &endpoint);
         let wire = Wire::new(wire, tokens, &endpoint);
         let inner = Inner {
@@ -284,7 +287,7 @@ impl HubApi {
 
     /// The pause before the try after so many failures.
     pub(super) async fn pause(&self, failures: u32) {
-        tokio::time::sleep(backoff(self.0.wire.chance(), failures)).await;
+        self.0.wire.pause(failures).await;
     }
 }
 

@@ -21,7 +21,7 @@ use super::pace;
 use super::refusal::HubRefusal;
 use super::repo::RepoId;
 use super::stated::{is_action, stated_wait};
-use crate::wire::Answer;
+use crate::wire::{Answer, stopped};
 
 /// One change of a commit.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,7 +106,8 @@ impl HubApi {
             .header(header::CONTENT_TYPE, "application/x-ndjson")
             .bytes(lines(ops, parent, summary));
         let call = judged(call, pace::judge_action);
-        let permit = lane.admit(Cost::of(COMMITS, 1)).await;
+        let permit = lane.admit_or_stop(Cost::of(COMMITS, 1)).await;
+        let permit = permit.ok_or_else(|| stopped(OPERATION, &subject))?;
         let answer = match self.ask(&call).await {
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::Interrupted => {

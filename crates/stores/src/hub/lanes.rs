@@ -10,6 +10,7 @@ use landfall_core::memo::Memo;
 use landfall_core::pacing::{Lane, LaneConfig, QuotaConfig};
 use landfall_core::{Chance, Clock, JobId, StoreError};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::repo::RepoId;
 use super::{COMMIT_WINDOW, COMMITS, COMMITS_PER_HOUR};
@@ -23,6 +24,7 @@ pub(super) struct CommitLanes {
     clock: Arc<dyn Clock>,
     chance: Arc<Chance>,
     memo: Option<Arc<dyn Memo>>,
+    stop: Option<CancellationToken>,
     open: Mutex<BTreeMap<RepoId, Arc<Lane>>>,
 }
 
@@ -32,6 +34,7 @@ impl CommitLanes {
             clock: Arc::clone(&wire.clock),
             chance: Arc::clone(&wire.chance),
             memo,
+            stop: wire.lane.heeded().cloned(),
             open: Mutex::default(),
         }
     }
@@ -52,6 +55,9 @@ impl CommitLanes {
             most: 1,
         };
         let lane = Lane::new(config, Arc::clone(&self.clock), Arc::clone(&self.chance));
+        if let Some(stop) = &self.stop {
+            lane.heed(stop.clone());
+        }
         if let Some(memo) = &self.memo {
             lane.restore(Arc::clone(memo), SHARED).await?;
         }

@@ -176,7 +176,8 @@ impl Wire {
                 .with_code(Code::UnexpectedAnswer));
         }
         require_secure(&call.url)?;
-        let permit = self.parts.lane.admit(call.cost.clone()).await;
+        let permit = self.parts.lane.admit_or_stop(call.cost.clone()).await;
+        let permit = permit.ok_or_else(|| stopped(call.operation, &call.subject))?;
         let token = match call.auth {
             Auth::Bearer => Some(self.tokens.token().await?),
             Auth::PreAuthenticated => None,
@@ -211,7 +212,7 @@ impl Wire {
                 self.tokens.renew(token).await?;
             } else {
                 // Nobody here can renew it; a service that stumbled once says something else the second time.
-                tokio::time::sleep(backoff(&self.parts.chance, 1)).await;
+                self.wait(call, 1).await?;
             }
             self.parts.meter.retried();
             return Ok(true);
@@ -235,9 +236,22 @@ impl Wire {
         }
         self.parts.meter.retried();
         if verdict == Verdict::Failed {
-            tokio::time::sleep(backoff(&self.parts.chance, tries.failed)).await;
+            self.wait(call, tries.failed).await?;
         }
         Ok(true)
+    }
+
+    /// The pause before the try after so many failures.
+    async fn wait(&self, call: &Call, failures: u32) -> Result<(), StoreError> {
+        match self.parts.lane.rest(backoff(&self.parts.chance, failures)).await {
+            true => Ok(()),
+            false => Err(stopped(call.operation, &call.subject)),
+        }
+    }
+
+    /// The same for the stores, whose next request says so where somebody asked to stop meanwhile.
+    pub(crate) async fn pause(&self, failures: u32) {
+        self.parts.lane.rest(backoff(&self.parts.chance, failures)).await;
     }
 
     async fn whole(&self, call: &Call, token: Option<&Token>) -> Result<Answer, TransportError> {
@@ -333,6 +347,11 @@ fn trace(call: &Call, seen: Result<Option<&Answer>, &TransportError>) {
         Err(_) => (0, ""),
     };
     tracing::trace!(method = %call.method, url = %shown_url(&call.url), status, request_id, "request");
+}
+
+/// The error of what was given up because somebody asked to stop: it ends the work, and can go on later.
+pub(crate) fn stopped(operation: &'static str, subject: &str) -> StoreError {
+    StoreError::new(ErrorKind::Stopped, operation, subject, "stopped on request").with_code(Code::Interrupted)
 }
 
 /// The error of a call that never got an answer.

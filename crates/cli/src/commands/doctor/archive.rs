@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use super::{Chart, Finding};
 use crate::config::{CataloguePlace, Config, DatasetPlace, JobConfig, ResolverSpec};
+use crate::credentials;
 use crate::environment::Environment;
 use crate::error::CommandError;
 use crate::ui::count;
@@ -169,7 +170,7 @@ impl Patient<'_> {
                     let role = account.role.as_deref().unwrap_or("-");
                     Finding::Fine(t!("doctor.account", name = account.name, role = role).into_owned())
                 }
-                None => CommandError::new(Code::MissingVariable, "HF_TOKEN is not set").into(),
+                None => credentials::no_hub_token().into(),
             },
         );
         chart.note(

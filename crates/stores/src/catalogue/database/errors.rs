@@ -39,11 +39,11 @@ pub(super) fn named(operation: &'static str, subject: &str, error: sqlx::Error) 
         _ => None,
     };
     if let Some((kind, code, detail)) = known {
-        return make(kind, detail).with_code(code).with_source(error);
+        return make(kind, detail).with_code(code).with_source(beneath(error));
     }
     match error {
         sqlx::Error::Database(_) => {
-            make(ErrorKind::Rejected, "the database refuses the statement").with_source(error)
+            make(ErrorKind::Rejected, "the database refuses the statement").with_source(beneath(error))
         }
         sqlx::Error::PoolTimedOut => {
             make(ErrorKind::Interrupted, "no connection came about").with_code(Code::CatalogueUnusable)
@@ -51,9 +51,19 @@ pub(super) fn named(operation: &'static str, subject: &str, error: sqlx::Error) 
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
             make(ErrorKind::Interrupted, "the connection failed")
                 .with_code(Code::CatalogueUnusable)
-                .with_source(error)
+                .with_source(beneath(error))
         }
         other => make(ErrorKind::Interrupted, "the database failed").with_source(other),
+    }
+}
+
+/// What an error of the driver is about: its own text repeats that of what lies beneath it.
+fn beneath(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        sqlx::Error::Database(said) => said.into_error(),
+        sqlx::Error::Io(error) => Box::new(error),
+        sqlx::Error::Tls(error) | sqlx::Error::Configuration(error) => error,
+        other => Box::new(other),
     }
 }
 

@@ -116,3 +116,39 @@ fn a_call_never_shows_its_query() {
         "Call(GET https://sp.sim/up)"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_tries_and_the_wait_between_them() {
+    for (step, throttled) in
+        [(answer(502, "down"), false), (with(answer(429, "{}"), "retry-after", "3600"), true)]
+    {
+        let script = Script::new(std::iter::repeat_n(step, 40));
+        let wire = script.wire();
+        let stop = tokio_util::sync::CancellationToken::new();
+        wire.lane().heed(stop.clone());
+        let begun = Instant::now();
+        let asked = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            stop.cancel();
+        };
+        let request = get();
+        let (sent, ()) = tokio::join!(wire.send(&request), asked);
+        let error = sent.unwrap_err();
+        assert_eq!((error.kind, error.code), (ErrorKind::Stopped, Some(Code::Interrupted)));
+        assert_eq!(begun.elapsed(), Duration::from_secs(2));
+        let tries = script.asked().len();
+        assert!(if throttled { tries == 1 } else { (2..6).contains(&tries) }, "{tries}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_need_not_wait_is_sent_after_a_stop_too() {
+    let script = Script::new([answer(200, "{}"), answer(500, "")]);
+    let wire = script.wire();
+    let stop = tokio_util::sync::CancellationToken::new();
+    wire.lane().heed(stop.clone());
+    stop.cancel();
+    assert_eq!(wire.send(&get()).await.unwrap().status, 200);
+    assert_eq!(wire.send(&get()).await.unwrap_err().kind, ErrorKind::Stopped);
+    assert_eq!(script.asked().len(), 2);
+}

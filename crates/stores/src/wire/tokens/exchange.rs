@@ -58,7 +58,10 @@ impl Tokens {
                 Try::Wait { error, .. } if tries == TRIES => return Err(error),
                 Try::Wait { pause, .. } => {
                     let pause = pause.unwrap_or_else(|| backoff(&self.parts.chance, tries));
-                    tokio::time::sleep(pause.min(LONGEST)).await;
+                    if !self.parts.lane.rest(pause.min(LONGEST)).await {
+                        let error = self.error(ErrorKind::Stopped, "stopped on request");
+                        return Err(error.with_code(Code::Interrupted));
+                    }
                 }
             }
         }
