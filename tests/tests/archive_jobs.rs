@@ -185,6 +185,30 @@ fn play(seed: u64) -> Result<()> {
     outcome.lock().unwrap().take().context("it never ended")?
 }
 
+#[test]
+fn what_we_sent_ourselves_is_never_absent_to_a_verify_that_was_interrupted_before() {
+    in_virtual_time(async {
+        let bench = Bench::new(ArchiveConfig { files: 60, ..ArchiveConfig::default() }).await.unwrap();
+        let interrupt = async || {
+            let process = bench.process().await.unwrap();
+            process.engine.stop.cancel();
+            assert!(process.verify().await.unwrap().interrupted);
+        };
+        interrupt().await;
+        let first = bench.process().await.unwrap().verify().await.unwrap();
+        assert!(first.resumed, "nothing was written: it goes on");
+        interrupt().await;
+        let process = bench.process().await.unwrap();
+        process.repair().await.unwrap();
+        bench.wait(Duration::from_secs(1)).await;
+        let after = process.verify().await.unwrap();
+        assert!(!after.resumed);
+        let lost =
+            |report: &landfall_archive::VerifyReport| report.findings.get("absent").copied().unwrap_or(0);
+        assert!(lost(&after) < lost(&first), "{after:#?}");
+    });
+}
+
 /// Runs one statement on the archive's database, as another program would.
 async fn execute(bench: &Bench, statement: String) {
     let url = format!("sqlite:{}", bench.folder.path().join("data/eventmonitor.db").display());

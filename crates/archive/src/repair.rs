@@ -12,9 +12,9 @@ mod plan;
 
 use std::collections::BTreeSet;
 
-use landfall_core::StoreError;
 use landfall_core::ledger::LookFilter;
 use landfall_core::state::Reason;
+use landfall_core::{ErrorKind, StoreError};
 use landfall_stores::catalogue::{ListColumn, PostKey};
 use serde::Serialize;
 
@@ -208,6 +208,7 @@ impl Archive {
         let mut report = RepairReport::default();
         if !options.dry_run {
             self.engine.check_seal(&self.job).await?;
+            self.end_interrupted_verify().await?;
             let mut told = landfall_core::engine::RunReport::default();
             self.engine.acknowledge(&self.job, &mut told).await?;
         }
@@ -223,7 +224,14 @@ impl Archive {
                 report.interrupted = true;
                 break;
             }
-            for mut outcome in self.mend(keys, options).await? {
+            let mended = match self.mend(keys, options).await {
+                Err(error) if error.kind == ErrorKind::Stopped => {
+                    report.interrupted = true;
+                    break;
+                }
+                mended => mended?,
+            };
+            for mut outcome in mended {
                 if outcome.files.is_empty() {
                     // What was found is mended already.
                     continue;

@@ -5,7 +5,6 @@
 
 mod archives;
 mod graphs;
-mod heeding;
 mod places;
 mod quota;
 mod seals;

@@ -129,10 +129,26 @@ impl Engine {
     /// `Stopped`.
     pub fn go_on(&self, subject: &str) -> Result<(), StoreError> {
         if self.stop.is_cancelled() {
-            return Err(StoreError::new(ErrorKind::Stopped, "work on", subject, "stopped on request"));
+            return Err(stopped(subject));
         }
         Ok(())
     }
+
+    /// Waits for something long that may be dropped as by a kill; a stop ends it.
+    ///
+    /// # Errors
+    /// `Stopped` where somebody asks to stop first.
+    pub async fn or_stop<T>(&self, subject: &str, long: impl Future<Output = T>) -> Result<T, StoreError> {
+        tokio::select! {
+            biased;
+            outcome = long => Ok(outcome),
+            () = self.stop.cancelled() => Err(stopped(subject)),
+        }
+    }
+}
+
+fn stopped(subject: &str) -> StoreError {
+    StoreError::new(ErrorKind::Stopped, "work on", subject, "stopped on request")
 }
 
 /// An error that only a defect of Landfall can cause.

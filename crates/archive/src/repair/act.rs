@@ -166,7 +166,8 @@ impl Archive {
             .filter_map(|(key, _)| ward.get(key))
             .map(|p| Ask { id: p.post.id.clone(), username: p.post.username.clone() })
             .collect();
-        let answers = resolver.resolve(&questions).await;
+        // Dropping the question ends its command and everything that it started.
+        let answers = self.engine.or_stop("resolver", resolver.resolve(&questions)).await?;
         for ((key, planned), answer) in asks.into_iter().zip(answers) {
             let Some(patient) = ward.get_mut(&key) else { continue };
             match answer {

@@ -40,19 +40,32 @@ impl Archive {
         MemoKey::new(self.job.handle.id, "verify", "state")
     }
 
-    /// Begins a verify, or goes on with an interrupted one of the same words that is younger than a day.
+    /// Begins a verify, or goes on with an interrupted one of the same words that is younger than a day, where no
+    /// run or repair of this job began since.
     pub(super) async fn begin_verify(&self, options: &VerifyOptions) -> Result<State, StoreError> {
         let about = self.about(options);
         let now = self.engine.clock.now();
         let earlier = self.engine.ledger.memo(&self.state_memo()).await?;
         if let Some(earlier) = earlier.and_then(|text| serde_json::from_str::<State>(&text).ok()) {
             let young = now.duration_since(earlier.started).unsigned_abs() < KEEPS;
-            if !options.fresh && !earlier.finished && young && earlier.about == about {
+            // What we sent since is not in the states that it had pinned: it would be reported as absent.
+            let runs = self.engine.ledger.runs(self.job.handle.id, 1).await?;
+            let wrote = runs.first().is_some_and(|run| run.started >= earlier.started);
+            if !options.fresh && !earlier.finished && young && !wrote && earlier.about == about {
                 return Ok(State { resumed: true, ..earlier });
             }
         }
         let heads = BTreeMap::new();
         Ok(State { started: now, about, heads, after: None, urls: 0, finished: false, resumed: false })
+    }
+
+    /// A repair begins: an interrupted verify has pinned states that lack what it will send.
+    pub(crate) async fn end_interrupted_verify(&self) -> Result<(), StoreError> {
+        let earlier = self.engine.ledger.memo(&self.state_memo()).await?;
+        match earlier.and_then(|text| serde_json::from_str::<State>(&text).ok()) {
+            Some(state) if !state.finished => self.engine.ledger.forget(&self.state_memo()).await,
+            _ => Ok(()),
+        }
     }
 
     /// Writes down how far it came.

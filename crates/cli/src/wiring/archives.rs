@@ -13,7 +13,7 @@ use landfall_core::ledger::Ledger;
 use landfall_core::memo::Memo;
 use landfall_core::pacing::{Lane, LaneConfig};
 use landfall_core::seal::Seal;
-use landfall_core::store::{Holding, Source};
+use landfall_core::store::Holding;
 use landfall_core::{Code, JobId, RelPath, SystemClock};
 use landfall_stores::catalogue::media::{FetchParts, MediaFetcher, MediaTransport, PolicyConfig, UrlPolicy};
 use landfall_stores::catalogue::resolver::{CommandConfig, CommandResolver, XApi, XApiConfig};
@@ -23,7 +23,6 @@ use landfall_stores::catalogue::{
 use landfall_stores::hub::{self, HubApi, HubConfig, HubDataset, RecordedUrl, RepoId, Settings};
 use landfall_stores::wire::{ReqwestTransport, WireParts};
 
-use super::heeding::Heeding;
 use super::{Context, Graphs, OpenSource, Quota};
 use crate::args::{FileType, Posts};
 use crate::config::{
@@ -266,7 +265,6 @@ pub(super) async fn open(
     // First whatever needs no network.
     let seal: Arc<dyn Seal> = Arc::new(super::seal(seal, environment)?);
     let resolver = resolver(place, config, environment)?;
-    let resolver = resolver.map(|asked| Arc::new(Heeding::new(asked, &context.stop)) as Arc<dyn Resolver>);
     let catalogue = catalogue(place, narrowing, config.state_folder(&job.name), environment).await?;
     if writes && credentials::hub_token(environment)?.is_none() {
         return Err(credentials::no_hub_token());
@@ -286,7 +284,6 @@ pub(super) async fn open(
     let source = Arc::new(source);
     let opened = OpenArchive { source: Arc::clone(&source), api, dataset: Arc::new(opened), seal, resolver };
     let spec = job.sources.first().cloned();
-    let source: Arc<dyn Source> = Arc::new(Heeding::new(source as Arc<dyn Source>, &context.stop));
     let sources = spec.map(|spec| OpenSource { spec, source, prefix: RelPath::root() });
     Ok(Some((opened, sources.into_iter().collect())))
 }

@@ -204,7 +204,8 @@ impl Engine {
                 again: options.again,
                 wanted_only: options.only.is_some(),
             };
-            let gathered = slot.source.gather(stage).await?;
+            // A stage that is dropped has kept what it came to.
+            let gathered = self.or_stop(&slot.label, slot.source.gather(stage)).await??;
             report.gathered.ready += gathered.ready;
             report.gathered.settled += gathered.settled;
             report.gathered.postponed += gathered.postponed;

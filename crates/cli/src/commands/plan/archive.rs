@@ -171,7 +171,7 @@ mod tests {
         assert_eq!((plan.commits, plan.requests), (102, requests));
         assert_eq!(plan.backlog_time(), Duration::from_secs(3672));
         // The first 4,500 reads fill a window; the others wait for its end, and eight go at a time.
-        assert_eq!(plan.proof_time(), Duration::from_millis(300_000 + 4363 * 100 / 8));
+        assert_eq!(plan.proof_time(), Duration::from_micros(300_000_000 + 4363 * 100_000 / 8));
         let small = ArchivePlan { unproven: 4500, ..ArchivePlan::default() };
         assert_eq!(small.proof_time(), Duration::from_millis(4500 * 100 / 8));
         assert_eq!(ArchivePlan::default().proof_time(), Duration::ZERO);
