@@ -149,7 +149,7 @@ fn commits(sizes: &[usize], takes: Duration, policy: Policy) -> Vec<usize> {
         assert!(report.complete(), "{report:?}");
         assert_eq!(sim.requests().violations, Vec::<String>::new());
         assert_eq!(sim.files(REPO).iter().filter(|file| file.path.contains("録音")).count(), all);
-        let sizes = sim.commits(REPO).iter().skip(1).map(|commit| commit.operations as usize).collect();
+        let sizes = sim.commits(REPO).iter().skip(1).map(|commit| commit.operations).collect();
         given.send(sizes).unwrap();
     });
     taken.recv().unwrap()

@@ -103,7 +103,7 @@ impl ArchivePlan {
         let full = self.unproven.saturating_sub(1) / RESOLVERS;
         let rest = u32::try_from(self.unproven - full * RESOLVERS).unwrap_or(u32::MAX);
         let passing = WINDOW.saturating_mul(u32::try_from(full).unwrap_or(u32::MAX));
-        passing.saturating_add(READ * rest / PROOFS_AT_ONCE as u32)
+        passing.saturating_add(READ * rest / u32::try_from(PROOFS_AT_ONCE).unwrap_or(u32::MAX))
     }
 
     /// US dollars for asking about every lost post.
