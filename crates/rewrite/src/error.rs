@@ -148,3 +148,9 @@ pub(crate) fn differs(reason: Reason, part: &str, before: Option<Mark>, after: O
     let (side, detail) = (Side::Destination, String::new());
     RewriteError::Refused(Box::new(Refusal { side, part: part.to_owned(), reason, detail, before, after }))
 }
+
+/// The same of a list, with what became of its entries.
+pub(crate) fn entries(part: &str, detail: String, before: Option<Mark>, after: Option<Mark>) -> RewriteError {
+    let (side, reason) = (Side::Destination, Reason::Entries);
+    RewriteError::Refused(Box::new(Refusal { side, part: part.to_owned(), reason, detail, before, after }))
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Reason, RewriteError, Side, differs, refused};
+use crate::error::{Reason, RewriteError, Side, differs, entries, refused};
 use crate::format::Format;
 use crate::hash::Mark;
 use crate::input::{Input, ReadSeek};
@@ -148,10 +148,11 @@ impl Verdict {
             }
             let (one, other) = (Some(part.mark), Some(found.mark));
             match (&part.entries, &found.entries) {
-                (Some(old), Some(new)) if !grown(old, new) => {
-                    return Err(differs(Reason::Entries, &part.name, one, other));
+                (Some(old), Some(new)) => {
+                    if let Some(detail) = shrunk(old, new) {
+                        return Err(entries(&part.name, detail, one, other));
+                    }
                 }
-                (Some(_), Some(_)) => {}
                 _ if part.owned && found.owned => {}
                 _ => return Err(differs(Reason::Differs, &part.name, one, other)),
             }
@@ -169,9 +170,14 @@ impl Verdict {
     }
 }
 
-/// Nothing was removed or changed: the others are the same, and none of the service's is gone.
-fn grown(old: &Entries, new: &Entries) -> bool {
-    old.others == new.others
-        && old.digest == new.digest
-        && old.owned.iter().all(|entry| new.owned.binary_search(entry).is_ok())
+/// What is wrong between two lists, if anything is: the others must be the same, and none of the service's gone.
+fn shrunk(old: &Entries, new: &Entries) -> Option<String> {
+    if old.others != new.others {
+        return Some(format!("{} entries that the service does not own, {} now", old.others, new.others));
+    }
+    if old.digest != new.digest {
+        return Some("an entry that the service does not own was changed".to_owned());
+    }
+    let gone = old.owned.iter().find(|entry| new.owned.binary_search(entry).is_err());
+    gone.map(|entry| format!("gone or changed: {entry}"))
 }

@@ -37,12 +37,19 @@ struct Tree<'a> {
     total: u64,
 }
 
+/// The first record, which has no neighbours.
+fn is_root(record: &[u8]) -> bool {
+    le(record, 66, 1) == ROOT
+        && le(record, 67, 1) <= 1
+        && [68, 72].iter().all(|at| le(record, *at, 4) == NONE)
+}
+
 /// All streams and storages, sorted by path.
 pub(crate) fn parts(input: &mut Input<'_>, limits: &Limits) -> Result<Vec<Part>, RewriteError> {
     let mut sectors = Sectors::open(input, limits)?;
     let bytes = sectors.directory(input, limits)?;
     let records: Vec<&[u8]> = bytes.chunks_exact(RECORD).collect();
-    let Some(root) = records.first().filter(|record| le(record, 66, 1) == ROOT) else {
+    let Some(root) = records.first().filter(|record| is_root(record)) else {
         return Err(input.refuse(Reason::Malformed, "", "no root"));
     };
     sectors.open_small(input, limits, le(root, 116, 4), le(root, 120, 4))?;
@@ -81,9 +88,10 @@ impl Tree<'_> {
 
     /// The members of a storage: a tree by order of names, in which no record may stand twice.
     fn children(&mut self, input: &Input<'_>, storage: u64) -> Result<Vec<u64>, RewriteError> {
-        let mut open = vec![le(self.record(input, storage)?, 76, 4)];
+        // With each branch, the names that its own must lie between: programs look names up by halving.
+        let mut open = vec![(le(self.record(input, storage)?, 76, 4), None, None)];
         let (mut list, mut names) = (Vec::new(), BTreeSet::new());
-        while let Some(id) = open.pop() {
+        while let Some((id, low, high)) = open.pop() {
             if id == NONE {
                 continue;
             }
@@ -94,8 +102,15 @@ impl Tree<'_> {
             if !names.insert(name.to_lowercase()) {
                 return Err(input.refuse(Reason::Doubled, &name, ""));
             }
+            let upper = name.to_uppercase();
+            let order = Some((upper.encode_utf16().count(), upper));
+            let between = low.is_none() || low < order;
+            if !between || high.is_some() && order >= high {
+                return Err(input.refuse(Reason::Malformed, &name, "out of order in the directory"));
+            }
             let record = self.record(input, id)?;
-            open.extend([le(record, 68, 4), le(record, 72, 4)]);
+            open.push((le(record, 68, 4), low, order.clone()));
+            open.push((le(record, 72, 4), order, high));
             list.push(id);
         }
         Ok(list)
@@ -104,8 +119,9 @@ impl Tree<'_> {
     fn named(&self, input: &Input<'_>, id: u64) -> Result<(String, u64), RewriteError> {
         let record = self.record(input, id)?;
         let (len, kind) = (le(record, 64, 2), le(record, 66, 1));
-        if kind != STORAGE && kind != STREAM {
-            return Err(input.refuse(Reason::Malformed, "", "a record of no kind"));
+        let leaf = kind == STREAM && le(record, 76, 4) == NONE;
+        if !(leaf || kind == STORAGE) || le(record, 67, 1) > 1 {
+            return Err(input.refuse(Reason::Malformed, "", "a record of no kind, or a stream with streams"));
         }
         let units: Vec<u16> = (0..(len / 2).clamp(1, 32) - 1)
             .map(|unit| u16::try_from(le(record, usize::try_from(unit * 2).unwrap_or(0), 2)).unwrap_or(0))

@@ -6,6 +6,8 @@ use crate::limits::Limits;
 
 /// Sector numbers from here on are marks: end of chain, free, a table's own.
 const MARKS: u64 = 0xFFFF_FFFA;
+/// A sector that nobody uses.
+const FREE: u64 = 0xFFFF_FFFF;
 /// The end of a chain.
 const END: u64 = 0xFFFF_FFFE;
 /// A small sector's size as a power of two.
@@ -61,6 +63,7 @@ impl Sectors {
             cached: (u64::MAX, Vec::new()),
         };
         sectors.read_table(input, limits, &header)?;
+        sectors.nothing_beyond(input)?;
         Ok(sectors)
     }
 
@@ -83,16 +86,36 @@ impl Sectors {
         let mut list: Vec<u64> = (0..109).map(|index| le(header, 76 + index * 4, 4)).collect();
         let mut next = le(header, 68, 4);
         let width = 1_usize << self.shift;
+        let mut further = 0;
         while next < MARKS && (list.len() as u64) < wanted {
+            further += 1;
             let sector = input.bytes(self.place(next), width as u64)?;
             list.extend((0..width / 4 - 1).map(|index| le(&sector, index * 4, 4)));
             next = le(&sector, width - 4, 4);
+        }
+        let spare = list.iter().skip(usize::try_from(wanted).unwrap_or(0)).any(|sector| *sector != FREE);
+        if spare || ![END, FREE].contains(&next) || further != le(header, 72, 4) {
+            return Err(input.refuse(Reason::Malformed, "", "the list of the table of sectors"));
         }
         list.truncate(usize::try_from(wanted).unwrap_or(0));
         if (list.len() as u64) < wanted || list.iter().any(|sector| *sector >= MARKS) {
             return Err(input.refuse(Reason::Malformed, "", "the table of sectors"));
         }
         self.table = list;
+        Ok(())
+    }
+
+    /// The table says of no sector behind the file's end that it is used; other programs refuse such a file.
+    fn nothing_beyond(&mut self, input: &mut Input<'_>) -> Result<(), RewriteError> {
+        let width = 1_u64 << self.shift;
+        let there = input.len().div_ceil(width) - 1;
+        let told = self.table.len() as u64 * (width / 4);
+        for sector in there..told {
+            if self.next(input, sector, false)? != FREE {
+                let detail = format!("sector {sector} is used and not there");
+                return Err(input.refuse(Reason::Truncated, "", detail));
+            }
+        }
         Ok(())
     }
 

@@ -264,6 +264,10 @@ fn lists_may_only_grow_and_only_for_the_services_parts() {
     let (original, now) =
         changed(|members| replace(members, 1, end, &entry("x", "y").replace("rId9", "rId1")));
     refused(&original, &now, Reason::Doubled, "_rels/.rels");
+    // What became of the entries is said.
+    let (original, now) = changed(|members| replace(members, 3, "media/image1.png", "media/image2.png"));
+    let refusal = refused(&original, &now, Reason::Entries, "word/_rels/document.xml.rels");
+    assert!(refusal.detail.contains("was changed") && refusal.before != refusal.after, "{refusal}");
 }
 
 #[test]
