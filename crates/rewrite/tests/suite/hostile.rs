@@ -402,6 +402,38 @@ fn a_table_that_is_a_stream_is_read_and_must_tell_the_truth() {
 }
 
 #[test]
+fn a_catalogue_may_gain_metadata_and_nothing_else() {
+    let original = sample("libreoffice.pdf");
+    let text = String::from_utf8_lossy(&original).into_owned();
+    let table = text.rsplit_once("startxref").unwrap().1.trim().lines().next().unwrap().to_owned();
+    let catalogue = text.split_once("7 0 obj\n").unwrap().1.split_once("\nendobj").unwrap().0;
+    let update = |catalogue: &str| {
+        let mut now = original.clone();
+        let first = now.len();
+        now.extend(format!("7 0 obj\n{catalogue}\nendobj\n").bytes());
+        let second = now.len();
+        now.extend(
+            b"39 0 obj\n<< /Type /Metadata /Subtype /XML /Length 4 >>\nstream\n<x/>\nendstream\nendobj\n",
+        );
+        let own = now.len();
+        now.extend(format!("xref\n7 1\n{first:010} 00000 n \n39 1\n{second:010} 00000 n \ntrailer\n<< /Size 40 /Root 7 0 R /Info 8 0 R /Prev {table} >>\nstartxref\n{own}\n%%EOF\n").bytes());
+        now
+    };
+    let grown = catalogue.replacen("<<", "<</Metadata 39 0 R", 1);
+    let named: Vec<String> = judge("契約.pdf", &original, &update(&grown))
+        .unwrap()
+        .changes
+        .into_iter()
+        .map(|one| one.part)
+        .collect();
+    assert_eq!(named, ["object 7: catalogue", "object 39: metadata"]);
+    let elsewhere = grown.replace("/Pages 4 0 R", "/Pages 39 0 R");
+    assert_ne!(elsewhere, grown);
+    let refused = refusal("契約.pdf", &original, &update(&elsewhere));
+    assert_eq!((refused.reason, refused.part.as_str()), (Reason::NotOwned, "object 7"));
+}
+
+#[test]
 fn a_compound_file_with_circles_ends() {
     let original = sample("libreoffice.doc");
     // Every entry of the table of sectors leads to sector 0, or every byte of it is another.
