@@ -22,6 +22,7 @@ mod inspect;
 mod login;
 mod media;
 mod names;
+mod office;
 mod origin;
 mod origins;
 mod quota;
@@ -50,5 +51,6 @@ pub use hub::{
 pub use media::{
     MediaConfig, MediaKey, MediaKind, MediaRequests, MediaSim, Medium, PhotoSize, ServedMedia, Trouble,
 };
+pub use office::Library;
 pub use serve::Served;
 pub use sim::{CallError, Sim, TreeEntry};
