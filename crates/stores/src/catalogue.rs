@@ -22,7 +22,9 @@ pub use database::{Catalogue, Counts, Finding, PostPage};
 pub use layout::Layout;
 pub use lists::{JsonList, ListFault};
 pub use local::{LocalFile, LocalFiles, LocalTrouble};
-pub use names::{Era, Folder, MediaName, folder_of, folder_of_url, post_id_of, sanitised, username_fault};
+pub use names::{
+    Era, Folder, MediaName, folder_of, folder_of_url, identity, post_id_of, sanitised, username_fault,
+};
 pub use numbering::{media_name, media_number};
 pub use post::{Expected, Post, PostKey, Update, Written};
 pub use source::{

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use landfall_stores::catalogue::{
-    Folder, JsonList, ListColumn, Post, Wanted, folder_of_url, media_name, media_number,
+    Folder, JsonList, ListColumn, Post, Wanted, folder_of_url, identity, media_name, media_number,
 };
 
 use super::{RepairOptions, Step};
 use crate::Archive;
 use crate::claim::{Name, Place, belongs, name_of};
 use crate::finding::Finding;
-use crate::verify::candidates::{extension_of, identity, local_names};
+use crate::verify::candidates::{extension_of, local_names};
 use crate::verify::{Judged, Verdict};
 
 /// A step with what it is about.

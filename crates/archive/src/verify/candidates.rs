@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use landfall_core::StoreError;
-use landfall_stores::catalogue::{Folder, Kinds, Post, folder_of};
+use landfall_stores::catalogue::{Kinds, Post, identity};
 
 use super::Judged;
 use crate::Archive;
@@ -50,31 +50,29 @@ impl Archive {
 
     /// Plain names of a post's files that none of its recorded URLs names.
     pub(crate) fn unclaimed(&self, post: &Post) -> Vec<String> {
-        let claimed: BTreeSet<(String, Folder)> = post
-            .hub
-            .items
-            .iter()
-            .filter_map(|url| self.shelves.parse(url))
-            .filter_map(|place| match name_of(&place, self.seal.as_deref()) {
-                Name::Sealed(name) | Name::Enc(name) | Name::Plain(name) => Some(identity(&name)),
-                Name::Unreadable => None,
-            })
-            .collect();
+        let recorded = self.recorded_names(post);
+        let claimed: BTreeSet<_> = recorded.iter().map(|name| identity(name)).collect();
         let mut names = plain_names(post);
         names.retain(|name| !claimed.contains(&identity(name)));
         names
     }
 
-    /// Plain names of a post's files, as its recorded URLs and its local files show them; with `.enc` where they
-    /// lie so.
-    pub(crate) fn known_names(&self, post: &Post) -> Vec<String> {
+    /// Plain names that a post's recorded URLs show, with `.enc` where they lie so; other posts' names among them.
+    fn recorded_names(&self, post: &Post) -> Vec<String> {
         let places = post.hub.items.iter().filter_map(|url| self.shelves.parse(url));
-        let recorded = places.filter_map(|place| match name_of(&place, self.seal.as_deref()) {
-            Name::Sealed(name) | Name::Plain(name) => Some(name),
-            Name::Enc(name) => Some(format!("{name}.enc")),
-            Name::Unreadable => None,
-        });
-        let mut names: Vec<String> = recorded.filter(|name| belongs(name, &post.id)).collect();
+        places
+            .filter_map(|place| match name_of(&place, self.seal.as_deref()) {
+                Name::Sealed(name) | Name::Plain(name) => Some(name),
+                Name::Enc(name) => Some(format!("{name}.enc")),
+                Name::Unreadable => None,
+            })
+            .collect()
+    }
+
+    /// Plain names of a post's files, as its recorded URLs and its local files show them.
+    pub(crate) fn known_names(&self, post: &Post) -> Vec<String> {
+        let mut names = self.recorded_names(post);
+        names.retain(|name| belongs(name, &post.id));
         names.extend(local_names(post));
         names
     }
@@ -205,12 +203,6 @@ pub(crate) fn extension_of(url: &str) -> &'static str {
 /// A name without its extension.
 pub(crate) fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
-/// What tells a post's files apart: a picture's extension may have changed, and a picture and a video that were
-/// both counted from 0 share their stem.
-pub(crate) fn identity(name: &str) -> (String, Folder) {
-    (stem(name).to_owned(), folder_of(name))
 }
 
 /// True for what can be one folder's name: everything recorded is hostile.

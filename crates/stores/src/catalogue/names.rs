@@ -82,6 +82,13 @@ pub(super) fn stem_of(name: &str) -> &str {
     split_extension(name.strip_suffix(".enc").unwrap_or(name)).0
 }
 
+/// What tells a post's files apart: an extension may have changed, and a picture and a video that were both
+/// counted from 0 share their stem.
+#[must_use]
+pub fn identity(name: &str) -> (&str, Folder) {
+    (stem_of(name), folder_of(name))
+}
+
 /// The post's id in a media file's name: the digits before the first `_`.
 #[must_use]
 pub fn post_id_of(name: &str) -> Option<&str> {

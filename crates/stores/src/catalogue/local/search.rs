@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use landfall_core::RelPath;
 
 use super::super::names::{
-    Era, Folder, MediaName, folder_of, folder_of_url, key_in, sanitised, stem_of, username_fault,
+    Era, Folder, MediaName, folder_of_url, identity, key_in, sanitised, username_fault,
 };
 use super::super::post::Post;
 use super::super::source::Wanted;
@@ -81,7 +81,7 @@ impl LocalFiles {
         for (root, path, name) in numbers {
             let meant = match (&wanted.name, name) {
                 (Some(_), _) if exactly => exact(&path),
-                (Some(wanted), _) => same_file(path.name(), wanted),
+                (Some(wanted), _) => identity(path.name()) == identity(wanted),
                 (None, Some(name)) => alone || matches_number(&name, root, from_zero, post, wanted),
                 (None, None) => alone,
             };
@@ -147,12 +147,7 @@ fn named<'a>(all: &'a [Candidate], name: &str) -> Vec<&'a Candidate> {
     if !exact.is_empty() {
         return exact;
     }
-    all.iter().filter(|one| same_file(one.file.path.name(), name)).collect()
-}
-
-/// True for names that differ by the extension only, and mean files of one kind.
-fn same_file(one: &str, other: &str) -> bool {
-    stem_of(one) == stem_of(other) && folder_of(one) == folder_of(other)
+    all.iter().filter(|one| identity(one.file.path.name()) == identity(name)).collect()
 }
 
 /// True where a file's number, counted as its siblings show, is that of the wanted media.
