@@ -8,14 +8,13 @@ use landfall_core::StoreError;
 use landfall_core::memo::{MemoKey, MemoValue};
 use landfall_core::store::{Change, Holding};
 use landfall_core::words::ItemKey;
-use landfall_stores::catalogue::{Post, PostKey};
+use landfall_stores::catalogue::{Post, PostKey, identity};
 
 use super::{FileOutcome, PostOutcome};
 use crate::Archive;
 use crate::claim::{Name, Place, name_of};
 use crate::finding::Finding;
 use crate::look::{Looker, Seen};
-use crate::verify::candidates::stem;
 use crate::verify::{Judged, LEAK};
 
 const LEAKS: usize = 500;
@@ -104,7 +103,7 @@ impl Archive {
             return Ok(false);
         }
         let same = |recorded: &&Place| match name_of(recorded, self.seal.as_deref()) {
-            Name::Sealed(plain) => stem(&plain) == stem(place.name()),
+            Name::Sealed(plain) => identity(&plain) == identity(place.name()),
             _ => false,
         };
         let Some(sealed) = recorded.iter().find(same) else { return Ok(false) };

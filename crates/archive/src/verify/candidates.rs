@@ -200,11 +200,6 @@ pub(crate) fn extension_of(url: &str) -> &'static str {
     }
 }
 
-/// A name without its extension.
-pub(crate) fn stem(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
 /// True for what can be one folder's name: everything recorded is hostile.
 fn is_folder(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
