@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use landfall_core::StoreError;
 use landfall_core::ledger::*;
 use landfall_core::memo::{Memo, MemoKey, MemoValue};
+use landfall_core::proof::{Evidence, Sense};
 use landfall_core::row::FileRow;
 use landfall_core::spool::{Spool, SpoolWriter};
 use landfall_core::store::{Owe, Owed};
@@ -440,6 +441,53 @@ impl Ledger for CrashLedger {
         limit: usize,
     ) -> Result<Vec<(FileRow, FoundRow)>, StoreError> {
         self.fuse.around("matches", self.inner.matches(job, tree, filter, after, limit)).await
+    }
+
+    async fn held(
+        &self,
+        job: JobId,
+        tree: TreeId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<(FileRow, Option<FoundRow>)>, StoreError> {
+        self.fuse.around("held", self.inner.held(job, tree, filter, after, limit)).await
+    }
+
+    async fn strangers(
+        &self,
+        tree: TreeId,
+        after: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        self.fuse.around("strangers", self.inner.strangers(tree, after, limit)).await
+    }
+
+    async fn found_like(
+        &self,
+        tree: TreeId,
+        evidence: &Evidence,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        self.fuse.around("found_like", self.inner.found_like(tree, evidence, limit)).await
+    }
+
+    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError> {
+        self.fuse.around("holder", self.inner.holder(job, item)).await
+    }
+
+    async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError> {
+        self.fuse.around("stalest", self.inner.stalest(job, limit)).await
+    }
+
+    async fn confirm(
+        &self,
+        job: &JobHandle,
+        files: Vec<FileId>,
+        sense: Sense,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.fuse.around("confirm", self.inner.confirm(job, files, sense, at)).await
     }
 
     async fn tally(&self, job: JobId, source: Option<SourceId>) -> Result<Tally, StoreError> {

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::memo::Memo;
+use crate::proof::{Evidence, Sense};
 use crate::row::FileRow;
 use crate::store::{Owe, Owed};
 use crate::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
@@ -256,6 +257,52 @@ pub trait Ledger: Memo + Send + Sync {
         after: FileId,
         limit: usize,
     ) -> Result<Vec<(FileRow, FoundRow)>, StoreError>;
+
+    // ---- verifying ----------------------------------------------------------------------------
+
+    /// Files for which the destination is known to hold something, as the filter says, each with what the
+    /// tree has under that object's id; by file id after a key.
+    async fn held(
+        &self,
+        job: JobId,
+        tree: TreeId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<(FileRow, Option<FoundRow>)>, StoreError>;
+
+    /// Files of a tree that are held for no file of any job, by id (bytewise) after one.
+    async fn strangers(
+        &self,
+        tree: TreeId,
+        after: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError>;
+
+    /// Files of a tree with exactly this size and these published digests, by id. Without digests: those that
+    /// publish none, which says nothing of their content.
+    async fn found_like(
+        &self,
+        tree: TreeId,
+        evidence: &Evidence,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError>;
+
+    /// The file of the job for which the destination holds this object; the first one where there are more.
+    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError>;
+
+    /// SUCCESS files, those whose bytes were read longest ago first and those never read before them.
+    async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError>;
+
+    /// Notes that files were confirmed in a sense. Changes dates alone and makes no event: a look that
+    /// finds everything as it was is no news. Repeating it changes nothing but the dates.
+    async fn confirm(
+        &self,
+        job: &JobHandle,
+        files: Vec<FileId>,
+        sense: Sense,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
 
     // ---- reading ------------------------------------------------------------------------------
 

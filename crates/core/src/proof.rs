@@ -52,6 +52,17 @@ impl ProofKind {
     }
 }
 
+/// In which sense something was confirmed; three that are never mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sense {
+    /// The service reported no change.
+    Unchanged,
+    /// The published hash was read again, in a listing that therefore also reported no change.
+    Hash,
+    /// The bytes were read again.
+    Bytes,
+}
+
 /// What the source's own evidence says of the bytes that we hold to be the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::digest::Digests;
-use crate::proof::{Evidence, ProofKind, SourceLeg};
+use crate::proof::{Evidence, ProofKind, Sense, SourceLeg};
 use crate::seal::Sealed;
 use crate::state::{Event, IllegalTransition, Reason, State, Via};
 use crate::store::{Entry, Holding};
@@ -246,12 +246,17 @@ impl FileRow {
                     self.holding = Some(holding.clone());
                 }
             }
-            Event::Checked { hash } => {
-                self.unchanged_at = Some(at);
-                if *hash {
-                    self.hash_at = Some(at);
+            Event::Checked { sense, holding, sha256 } => {
+                self.confirm(*sense, at);
+                if let Some(holding) = holding {
+                    self.holding = Some(holding.as_ref().clone());
+                }
+                if let Some(sha256) = sha256 {
+                    self.ours.sha256 = Some(sha256.clone());
+                    self.ours_size = self.ours_size.or(Some(self.entry.size));
                 }
             }
+            Event::Observed { .. } => {}
             Event::Intended { via } => {
                 self.intended = true;
                 self.via = Some(*via);
@@ -266,6 +271,15 @@ impl FileRow {
             }
         }
         Ok(())
+    }
+
+    /// Notes that a look confirmed it; the state and the reason stay.
+    pub fn confirm(&mut self, sense: Sense, at: Timestamp) {
+        match sense {
+            Sense::Unchanged => self.unchanged_at = Some(at),
+            Sense::Hash => (self.unchanged_at, self.hash_at) = (Some(at), Some(at)),
+            Sense::Bytes => self.bytes_at = Some(at),
+        }
     }
 
     fn prove(&mut self, proof: &crate::proof::Proof) {

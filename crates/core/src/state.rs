@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digests;
-use crate::proof::Proof;
+use crate::proof::{Proof, Sense};
 use crate::store::Holding;
 use crate::words::ByteSize;
 
@@ -86,7 +86,9 @@ impl State {
             (Event::Failed { .. }, Pending | Local | Dupe) => Ng,
             (Event::Lapsed { .. }, Success) => Ng,
             (Event::Superseded { .. }, _) => Pending,
-            (Event::Renamed { .. } | Event::Gone | Event::Checked { .. }, same) => same,
+            (Event::Renamed { .. } | Event::Gone | Event::Checked { .. } | Event::Observed { .. }, same) => {
+                same
+            }
             (Event::Retried { .. }, Ng) => Pending,
             (Event::Retried { .. } | Event::Noted { .. }, Dupe) => Dupe,
             (Event::Intended { .. } | Event::Deferred { .. }, same @ (Pending | Local)) => same,
@@ -244,10 +246,21 @@ pub enum Event {
         /// What the destination says it holds now.
         holding: Option<Holding>,
     },
-    /// A look at the destination confirmed what was known.
+    /// A look at the destination confirmed what was known, and told something more.
     Checked {
-        /// True where the published hash was read again, false where the service only reported no change.
-        hash: bool,
+        /// In which sense.
+        sense: Sense,
+        /// What the destination says it holds now, where that is news.
+        holding: Option<Box<Holding>>,
+        /// The SHA-256 of the bytes that were read, where it was not known.
+        sha256: Option<crate::Digest>,
+    },
+    /// A verify saw something that should not be so, and the proof holds all the same.
+    Observed {
+        /// What.
+        reason: Reason,
+        /// In words.
+        comment: String,
     },
 }
 
@@ -272,6 +285,7 @@ impl Event {
             Self::Deferred { .. } => "Deferred",
             Self::Noted { .. } => "Noted",
             Self::Checked { .. } => "Checked",
+            Self::Observed { .. } => "Observed",
         }
     }
 
@@ -282,7 +296,8 @@ impl Event {
             Self::Failed { reason, comment, .. }
             | Self::Lapsed { reason, comment }
             | Self::Deferred { reason, comment, .. }
-            | Self::Noted { reason, comment, .. } => (Some(*reason), comment),
+            | Self::Noted { reason, comment, .. }
+            | Self::Observed { reason, comment } => (Some(*reason), comment),
             Self::Present { reason, .. } => (Some(*reason), ""),
             Self::Vanished { comment } | Self::Superseded { comment } | Self::Retried { comment } => {
                 (None, comment)

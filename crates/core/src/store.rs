@@ -7,7 +7,7 @@
 
 mod listing;
 
-pub use listing::{Entry, Listed, ListedFolder, Listing, Page};
+pub use listing::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -232,10 +232,21 @@ pub struct DestinationCaps {
     pub fragment: ByteSize,
     /// True where a listing can go on from an earlier cursor.
     pub incremental: bool,
+    /// The times that it keeps as an upload sets them.
+    pub keeps: KeptTimes,
     /// What its steps cost.
     pub prices: Prices,
     /// The most changes that one [`Destination::publish`] takes; `None` where files are uploaded one by one.
     pub batch: Option<usize>,
+}
+
+/// Which times a destination keeps as they were set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptTimes {
+    /// When it was made.
+    pub created: bool,
+    /// When it was last changed.
+    pub modified: bool,
 }
 
 /// The bytes of one file that a batch carries, which may be read more than once.
@@ -481,4 +492,55 @@ pub trait Destination: Send + Sync {
 
     /// Reads an object back from an offset on.
     async fn read(&self, item: &ItemKey, from: u64) -> Result<Body, StoreError>;
+
+    /// Moves or renames an object within the destination; no byte is sent. Where it already stands there,
+    /// nothing is changed.
+    ///
+    /// # Errors
+    /// `Changed` where the object is no longer what is described; `Exists` where something else stands there.
+    async fn relocate(&self, from: &Holding, parent: &ItemKey, name: &str) -> Result<Holding, StoreError> {
+        Err(unable("move", &from.item, &format!("to {name} in {parent}: this place moves nothing")))
+    }
+
+    /// Sets the times of an object and says what it is then. Repeating it changes nothing, but may cost a version.
+    ///
+    /// # Errors
+    /// As for any write.
+    async fn set_times(&self, item: &ItemKey, times: Times) -> Result<Holding, StoreError> {
+        let _ = times;
+        Err(unable("set the times of", item, "this place keeps no times"))
+    }
+
+    /// When each version of an object was made, the newest first; one where the place keeps none.
+    ///
+    /// # Errors
+    /// Where it cannot be looked at.
+    async fn versions(&self, item: &ItemKey) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let _ = item;
+        Ok(vec![None])
+    }
+
+    /// What people and programs deleted here and can still be brought back, in pages as in [`Source::children`].
+    ///
+    /// # Errors
+    /// Where it cannot be read: then nobody knows who deleted what.
+    async fn bin(&self, page: Option<Cursor>) -> Result<(Vec<Binned>, Option<Cursor>), StoreError> {
+        drop(page);
+        Ok((Vec::new(), None))
+    }
+}
+
+/// Something that was deleted and can still be brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binned {
+    /// Where it lay, counted from the destination's root; `None` where the place says nothing that could be used.
+    pub path: Option<RelPath>,
+    /// Its size.
+    pub size: ByteSize,
+    /// Who deleted it, where the place says that.
+    pub by: Option<String>,
+}
+
+fn unable(operation: &'static str, item: &ItemKey, detail: &str) -> StoreError {
+    StoreError::new(ErrorKind::Unsupported, operation, item.as_str(), detail)
 }

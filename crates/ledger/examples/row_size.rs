@@ -13,7 +13,7 @@ use landfall_core::ledger::{Enrolment, FileFilter, JobHandle, Ledger, Placement,
 use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Event, Reason, Via};
-use landfall_core::store::{Entry, Holding, Listed};
+use landfall_core::store::{Authors, Entry, Holding, Listed};
 use landfall_core::words::{ByteSize, Cursor, FileId, ItemKey, Revision, SourceId, Times, fold_hash};
 use landfall_core::{Algo, Digest, Digests};
 use landfall_ledger::Options;
@@ -92,6 +92,7 @@ fn entry(n: u64) -> Entry {
         times: Times { created: when, modified: when },
         revision: Some(Revision(format!("\"{{{n:032X}-0000}},1\""))),
         digests: quickxor(n),
+        authors: Authors::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use landfall_core::proof::{Evidence, ProofKind, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::seal::Sealed;
 use landfall_core::state::{Reason, State, Via};
-use landfall_core::store::{Entry, Holding};
+use landfall_core::store::{Authors, Entry, Holding};
 use landfall_core::words::{
     ByteSize, Cursor, Epoch, FileId, FolderId, ItemKey, RelPath, Revision, SourceId, Times, fold_hash,
 };
@@ -33,7 +33,7 @@ macro_rules! file_columns {
          f.digests, f.standing, f.skip, f.state, f.reason, f.comment, f.attempts, f.last, \
          f.not_before, f.intended, f.dest_name, f.target, f.fold, f.name_fold, f.ours, f.ours_size, \
          f.leg, f.item, f.item_revision, f.item_size, f.item_digests, f.via, f.proven, \
-         f.unchanged_at, f.hash_at, f.bytes_at, f.changed_at, f.seen, f.sealed, d.path, d.target, \
+         f.unchanged_at, f.hash_at, f.bytes_at, f.changed_at, f.seen, f.sealed, f.created_by, f.modified_by, d.path, d.target, \
          d.dest_item"
     };
 }
@@ -51,7 +51,7 @@ pub(crate) use folder_columns;
 /// The columns of a found thing `o`, in the order of [`found_row`].
 macro_rules! found_columns {
     () => {
-        "o.item, o.parent, o.name, o.folder, o.size, o.digests, o.revision, o.created, o.modified"
+        "o.item, o.parent, o.name, o.folder, o.size, o.digests, o.revision, o.created, o.modified, o.changed_by"
     };
 }
 pub(crate) use found_columns;
@@ -62,7 +62,7 @@ INSERT INTO file (
     id, source, folder, standing, skip, state, reason, proven, leg, via, attempts, last,
     intended, size, seen, name_fold, fold, target, not_before, changed_at, unchanged_at,
     hash_at, bytes_at, created, modified, ours_size, key, name, revision, dest_name, comment,
-    digests, ours, item, item_revision, item_size, item_digests, sealed
+    digests, ours, item, item_revision, item_size, item_digests, sealed, created_by, modified_by
 )
 SELECT
     CAST(e.value ->> 0 AS BIGINT), CAST(e.value ->> 1 AS BIGINT), CAST(e.value ->> 2 AS BIGINT),
@@ -80,7 +80,7 @@ SELECT
     CAST(e.value ->> 25 AS BIGINT), e.value ->> 26, e.value ->> 27, e.value ->> 28,
     e.value ->> 29, e.value ->> 30, unhex(e.value ->> 31), unhex(e.value ->> 32),
     e.value ->> 33, e.value ->> 34, CAST(e.value ->> 35 AS BIGINT), unhex(e.value ->> 36),
-    e.value ->> 37
+    e.value ->> 37, e.value ->> 38, e.value ->> 39
 FROM json_each($1) AS e WHERE TRUE
 ON CONFLICT (id) DO UPDATE SET
     folder = excluded.folder, standing = excluded.standing, skip = excluded.skip,
@@ -94,20 +94,21 @@ ON CONFLICT (id) DO UPDATE SET
     ours_size = excluded.ours_size, name = excluded.name, revision = excluded.revision,
     dest_name = excluded.dest_name, comment = excluded.comment, digests = excluded.digests,
     ours = excluded.ours, item = excluded.item, item_revision = excluded.item_revision,
-    item_size = excluded.item_size, item_digests = excluded.item_digests, sealed = excluded.sealed";
+    item_size = excluded.item_size, item_digests = excluded.item_digests, sealed = excluded.sealed,
+    created_by = excluded.created_by, modified_by = excluded.modified_by";
 
 /// Writes the rows of files that are new, a third of the work of [`PUT_FILES`]; `$1` is made of [`new_file_json`].
 pub(crate) const ENROL_FILES: &str = "
 INSERT INTO file (
     id, source, folder, standing, skip, size, seen, name_fold, changed_at, created, modified, key,
-    name, revision, digests, state, attempts, last, intended, fold, target
+    name, revision, digests, created_by, modified_by, state, attempts, last, intended, fold, target
 )
 SELECT
     CAST(e.value ->> 0 AS BIGINT), CAST(e.value ->> 1 AS BIGINT), CAST(e.value ->> 2 AS BIGINT),
     CAST(e.value ->> 3 AS SMALLINT), CAST(e.value ->> 4 AS SMALLINT), CAST(e.value ->> 5 AS BIGINT),
     CAST(e.value ->> 6 AS BIGINT), CAST(e.value ->> 7 AS BIGINT), CAST(e.value ->> 8 AS BIGINT),
     CAST(e.value ->> 9 AS BIGINT), CAST(e.value ->> 10 AS BIGINT), e.value ->> 11, e.value ->> 12,
-    e.value ->> 13, unhex(e.value ->> 14), 0, 0, 0, 0, 0, 0
+    e.value ->> 13, unhex(e.value ->> 14), e.value ->> 15, e.value ->> 16, 0, 0, 0, 0, 0, 0
 FROM json_each($1) AS e";
 
 /// Writes what events change in file rows; `$1` is made of [`file_json`].
@@ -154,19 +155,19 @@ ON CONFLICT (id) DO UPDATE SET
 /// Writes found things of tree `$1`; `$2` is made of [`found_json`].
 pub(crate) const PUT_FOUND: &str = "
 INSERT INTO found (
-    tree, item, parent, fold, name, folder, size, digests, revision, created, modified, seen
+    tree, item, parent, fold, name, folder, size, digests, revision, created, modified, seen, changed_by
 )
 SELECT
     $1, e.value ->> 0, e.value ->> 1, CAST(e.value ->> 2 AS BIGINT), e.value ->> 3,
     CAST(e.value ->> 4 AS SMALLINT), CAST(e.value ->> 5 AS BIGINT), unhex(e.value ->> 6),
     e.value ->> 7, CAST(e.value ->> 8 AS BIGINT), CAST(e.value ->> 9 AS BIGINT),
-    CAST(e.value ->> 10 AS BIGINT)
+    CAST(e.value ->> 10 AS BIGINT), e.value ->> 11
 FROM json_each($2) AS e WHERE TRUE
 ON CONFLICT (tree, item) DO UPDATE SET
     parent = excluded.parent, fold = excluded.fold, name = excluded.name,
     folder = excluded.folder, size = excluded.size, digests = excluded.digests,
     revision = excluded.revision, created = excluded.created, modified = excluded.modified,
-    seen = excluded.seen";
+    seen = excluded.seen, changed_by = excluded.changed_by";
 
 /// Writes events of job `$1` after number `$2` under epoch `$3`; `$4` is made of [`event_json`].
 pub(crate) const PUT_EVENTS: &str = "
@@ -260,6 +261,8 @@ pub(crate) fn file_json(row: &FileRow, words: &Words) -> Value {
         holding.map(|h| signed(h.evidence.size.0)),
         hex(&holding.map(|h| digests::pack(&h.evidence.digests, Some(published))).unwrap_or_default()),
         row.sealed.as_ref().map(Sealed::save),
+        row.entry.authors.created,
+        row.entry.authors.modified,
     ])
 }
 
@@ -282,6 +285,8 @@ pub(crate) fn new_file_json(row: &FileRow, words: &Words) -> Value {
         entry.name,
         entry.revision.as_ref().map(|r| r.0.as_str()),
         hex(&digests::pack(&entry.digests, None)),
+        entry.authors.created,
+        entry.authors.modified,
     ])
 }
 
@@ -321,7 +326,16 @@ pub(crate) fn found_json(row: &FoundRow, pass: i64) -> Value {
         moments(row.times.created),
         moments(row.times.modified),
         pass,
+        row.changed_by,
     ])
+}
+
+/// Published digests as `found` keeps them, in hex; none where there is none.
+pub(crate) fn packed(digests: &landfall_core::Digests) -> Option<String> {
+    match hex(&digests::pack(digests, None)) {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// One event for [`PUT_EVENTS`]; `number` counts from one.
@@ -393,6 +407,7 @@ pub(crate) fn file_row(cells: &mut Cells<'_>, words: &Words) -> Result<FileRow, 
     row.changed_at = cells.moment()?.unwrap_or_default();
     row.seen = cells.number()?;
     row.sealed = sealed(cells)?;
+    row.entry.authors = Authors { created: cells.text()?, modified: cells.text()? };
     row.folder_path = path(cells.text()?)?;
     row.folder_target = path(cells.text()?)?;
     row.folder_item = cells.text()?.map(ItemKey);
@@ -409,6 +424,7 @@ fn entry(cells: &mut Cells<'_>) -> Result<Entry, StoreError> {
         times: Times { created: cells.moment()?, modified: cells.moment()? },
         revision: cells.text()?.map(Revision),
         digests: digests::unpack(cells.bytes()?.as_deref(), None)?,
+        authors: Authors::default(),
     })
 }
 
@@ -445,8 +461,14 @@ pub(crate) fn folder_row(cells: &mut Cells<'_>) -> Result<FolderRow, StoreError>
 
 /// Reads a found thing from [`found_columns`].
 pub(crate) fn found_row(cells: &mut Cells<'_>) -> Result<FoundRow, StoreError> {
-    Ok(FoundRow {
-        item: ItemKey(cells.text()?.unwrap_or_default()),
+    found_maybe(cells)?.ok_or_else(|| corrupt("a found thing has no id"))
+}
+
+/// Reads a found thing that a join may have left out.
+pub(crate) fn found_maybe(cells: &mut Cells<'_>) -> Result<Option<FoundRow>, StoreError> {
+    let Some(item) = cells.text()? else { return Ok(None) };
+    Ok(Some(FoundRow {
+        item: ItemKey(item),
         parent: cells.text()?.filter(|key| key != ROOT).map(ItemKey),
         name: cells.text()?.unwrap_or_default(),
         folder: cells.number()? != 0,
@@ -456,7 +478,8 @@ pub(crate) fn found_row(cells: &mut Cells<'_>) -> Result<FoundRow, StoreError> {
         },
         revision: cells.text()?.map(Revision),
         times: Times { created: cells.moment()?, modified: cells.moment()? },
-    })
+        changed_by: cells.text()?,
+    }))
 }
 
 /// Reads an event: seq, file, name, before, after, reason, comment, at, epoch.

@@ -12,10 +12,12 @@ pub(crate) type Migrations = &'static [&'static str];
 pub(crate) const SQLITE: Migrations = &[
     include_str!("../migrations/sqlite/0001_ledger.sql"),
     include_str!("../migrations/sqlite/0002_seal_owed_look.sql"),
+    include_str!("../migrations/sqlite/0003_verify.sql"),
 ];
 pub(crate) const POSTGRES: Migrations = &[
     include_str!("../migrations/postgres/0001_ledger.sql"),
     include_str!("../migrations/postgres/0002_seal_owed_look.sql"),
+    include_str!("../migrations/postgres/0003_verify.sql"),
 ];
 
 const MAKE: &str = "CREATE TABLE IF NOT EXISTS landfall_schema (version BIGINT PRIMARY KEY)";

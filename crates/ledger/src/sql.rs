@@ -12,6 +12,7 @@ mod moving;
 mod owing;
 mod reading;
 mod settle;
+mod verifying;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ use landfall_core::ledger::{
     CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle,
     Ledger, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
+use landfall_core::proof::{Evidence, Sense};
 use landfall_core::row::FileRow;
 use landfall_core::store::{Owe, Owed};
 use landfall_core::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
@@ -456,6 +458,65 @@ impl Ledger for SqlLedger {
             Box::pin(async move { reading::matches(tx, &context, (job, tree), &filter, range).await })
         })
         .await
+    }
+
+    async fn held(
+        &self,
+        job: JobId,
+        tree: TreeId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<(FileRow, Option<FoundRow>)>, StoreError> {
+        let (context, filter) = (Arc::clone(&self.context), filter.clone());
+        let range = (after, limit);
+        self.read(move |tx| {
+            Box::pin(async move { reading::held(tx, &context, (job, tree), &filter, range).await })
+        })
+        .await
+    }
+
+    async fn strangers(
+        &self,
+        tree: TreeId,
+        after: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        let after = after.map_or_else(String::new, |item| item.0.clone());
+        self.read(move |tx| Box::pin(async move { verifying::strangers(tx, tree, &after, limit).await }))
+            .await
+    }
+
+    async fn found_like(
+        &self,
+        tree: TreeId,
+        evidence: &Evidence,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        let evidence = evidence.clone();
+        self.read(move |tx| Box::pin(async move { verifying::like(tx, tree, &evidence, limit).await })).await
+    }
+
+    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError> {
+        let item = item.clone();
+        self.read(move |tx| Box::pin(async move { verifying::holder(tx, job, &item).await })).await
+    }
+
+    async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError> {
+        self.read(move |tx| Box::pin(async move { verifying::stalest(tx, job, limit).await })).await
+    }
+
+    async fn confirm(
+        &self,
+        job: &JobHandle,
+        files: Vec<FileId>,
+        sense: Sense,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer
+            .call(move |tx| Box::pin(async move { verifying::confirm(tx, &job, files, sense, at).await }))
+            .await
     }
 
     async fn tally(&self, job: JobId, source: Option<SourceId>) -> Result<Tally, StoreError> {

@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, Row};
 use crate::error::{corrupt, failed};
 
 /// Names of the events, as [`landfall_core::state::Event::name`] gives them.
-const EVENTS: [&str; 16] = [
+const EVENTS: [&str; 17] = [
     "Spooled",
     "Present",
     "SpoolLost",
@@ -30,6 +30,7 @@ const EVENTS: [&str; 16] = [
     "Deferred",
     "Noted",
     "Checked",
+    "Observed",
 ];
 
 const READ: &str = "SELECT id, text FROM word ORDER BY id";

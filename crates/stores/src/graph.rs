@@ -6,6 +6,7 @@
 //! reference/graph.md.
 
 mod address;
+mod amend;
 mod batch;
 mod copy;
 mod destination;

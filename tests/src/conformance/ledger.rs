@@ -12,6 +12,7 @@ mod moving;
 mod owing;
 pub mod random;
 pub mod upgrade;
+mod verifying;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 use landfall_core::ledger::{EnrolTally, Enrolment, FileFilter, JobHandle, Ledger, Placement};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Event, Via};
-use landfall_core::store::{Entry, Listed, ListedFolder};
+use landfall_core::store::{Authors, Entry, Listed, ListedFolder};
 use landfall_core::words::{ByteSize, Cursor, FileId, ItemKey, Revision, SourceId, Times, fold_hash};
 use landfall_core::{Algo, Digest, Digests};
 
@@ -92,6 +93,11 @@ cases! {
     destination::what_goes_takes_everything_below_it,
     destination::a_full_pass_forgets_what_it_did_not_see,
     destination::files_match_what_lies_in_their_place,
+    verifying::files_are_held_with_what_the_tree_has_of_them,
+    verifying::what_is_held_for_nobody_is_a_stranger,
+    verifying::the_three_dates_stay_apart_and_the_stalest_come_first,
+    verifying::a_check_may_learn_what_was_not_known,
+    verifying::whose_a_file_was_is_kept,
     memos::memos_are_replaced_listed_and_forgotten,
     memos::secrets_come_back_and_expired_memos_do_not,
 }
@@ -133,6 +139,7 @@ pub fn entry(key: &str, parent: &str, name: &str, size: u64) -> Entry {
         times: Times { created: Some(at(-100)), modified: Some(at(-50)) },
         revision: Some(Revision(format!("\"{key},1\""))),
         digests: quickxor(1),
+        authors: Authors::default(),
     }
 }
 
@@ -151,6 +158,7 @@ pub fn folder(key: &str, parent: &str, name: &str) -> Listed {
         name: name.to_owned(),
         times: Times { created: None, modified: Some(at(-70)) },
         child_count: Some(2),
+        authors: Authors::default(),
     })
 }
 

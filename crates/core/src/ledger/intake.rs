@@ -12,7 +12,7 @@ use crate::digest::Digests;
 use crate::proof::Evidence;
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
-use crate::store::{Entry, Listed, ListedFolder, Owe};
+use crate::store::{Authors, Entry, Listed, ListedFolder, Owe};
 use crate::words::{ByteSize, FolderId, ItemKey, RelPath, Times, fold};
 
 /// An event that was applied to a row, with the states around it.
@@ -67,6 +67,7 @@ fn held(item: Listed) -> Listed {
         Listed::Folder(folder) => Listed::Folder(ListedFolder {
             name: held_name(folder.name),
             times: held_times(folder.times),
+            authors: held_authors(folder.authors),
             parent: folder.parent.filter(|p| !p.as_str().is_empty()),
             ..folder
         }),
@@ -78,9 +79,14 @@ fn held_entry(entry: Entry) -> Entry {
     Entry {
         name: held_name(entry.name),
         times: held_times(entry.times),
+        authors: held_authors(entry.authors),
         parent: entry.parent.filter(|p| !p.as_str().is_empty()),
         ..entry
     }
+}
+
+fn held_authors(authors: Authors) -> Authors {
+    Authors { created: authors.created.map(held_name), modified: authors.modified.map(held_name) }
 }
 
 fn held_name(name: String) -> String {
@@ -227,6 +233,7 @@ pub fn found_row(item: Listed) -> Option<FoundRow> {
             evidence: Evidence { size: entry.size, digests: entry.digests },
             revision: entry.revision,
             times: entry.times,
+            changed_by: entry.authors.modified,
         }),
         Listed::Folder(folder) => Some(FoundRow {
             item: folder.key,
@@ -236,6 +243,7 @@ pub fn found_row(item: Listed) -> Option<FoundRow> {
             evidence: Evidence { size: ByteSize(0), digests: Digests::none() },
             revision: None,
             times: folder.times,
+            changed_by: folder.authors.modified,
         }),
         Listed::Gone(_) => None,
     }

@@ -9,6 +9,7 @@ mod found;
 mod listing;
 mod reading;
 mod store;
+mod verifying;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,7 @@ use super::types::{
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::memo::{Memo, MemoKey, MemoValue};
+use crate::proof::{Evidence, Sense};
 use crate::row::FileRow;
 use crate::store::{Owe, Owed};
 use crate::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
@@ -396,6 +398,60 @@ impl Ledger for MemoryLedger {
             return Ok(Vec::new());
         };
         Ok(found::matches(job, tree, filter, after, limit))
+    }
+
+    async fn held(
+        &self,
+        job: JobId,
+        tree: TreeId,
+        filter: &FileFilter,
+        after: FileId,
+        limit: usize,
+    ) -> Result<Vec<(FileRow, Option<FoundRow>)>, StoreError> {
+        let store = self.store();
+        let (Some(job), Some(tree)) = (store.jobs.get(&job), store.trees.get(&tree)) else {
+            return Ok(Vec::new());
+        };
+        Ok(found::held(job, tree, filter, after, limit))
+    }
+
+    async fn strangers(
+        &self,
+        tree: TreeId,
+        after: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        let store = self.store();
+        let known = store.jobs.values().flat_map(store::Job::held_items).collect();
+        Ok(store.trees.get(&tree).map(|t| t.strangers(&known, after, limit)).unwrap_or_default())
+    }
+
+    async fn found_like(
+        &self,
+        tree: TreeId,
+        evidence: &Evidence,
+        limit: usize,
+    ) -> Result<Vec<FoundRow>, StoreError> {
+        Ok(self.store().trees.get(&tree).map(|t| t.like(evidence, limit)).unwrap_or_default())
+    }
+
+    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError> {
+        Ok(self.store().jobs.get(&job).and_then(|j| j.holder(item)))
+    }
+
+    async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError> {
+        Ok(self.store().jobs.get(&job).map(|j| j.stalest(limit)).unwrap_or_default())
+    }
+
+    async fn confirm(
+        &self,
+        job: &JobHandle,
+        files: Vec<FileId>,
+        sense: Sense,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store().fenced(job)?.confirm(&files, sense, super::intake::held_moment(at));
+        Ok(())
     }
 
     async fn tally(&self, job: JobId, source: Option<SourceId>) -> Result<Tally, StoreError> {

@@ -303,6 +303,8 @@ pub struct FoundRow {
     pub revision: Option<Revision>,
     /// Its times.
     pub times: Times,
+    /// The person who changed it last; none where a program did, or the place does not say.
+    pub changed_by: Option<String>,
 }
 
 /// A number of files and their bytes.

@@ -69,6 +69,25 @@ reasons! {
     /// The object that was proven has changed.
     ChangedAtDestination = "changed-at-destination",
 
+    /// What was proven lies under another path of the job's part of the destination, and no person put it there.
+    Misplaced = "misplaced",
+    /// The same content lies beside it once more, under a name that copying programs make.
+    Doubled = "doubled",
+    /// A person changed the content.
+    Edited = "edited",
+    /// A person moved or renamed it.
+    MovedByUser = "moved-by-user",
+    /// A person deleted it.
+    DeletedByUser = "deleted-by-user",
+    /// A person's deletion that was accepted: it is not there, and that is as it should be.
+    DeletionAccepted = "deletion-accepted",
+    /// It is there and in no ledger.
+    Foreign = "foreign",
+    /// It holds the file's bytes and not its times.
+    WrongTimes = "wrong-times",
+    /// It has more versions than moving it made.
+    ExtraVersions = "extra-versions",
+
     /// The source's bytes changed while they were read.
     SourceChanged = "source-changed",
     /// Renamed or moved at the source after it had landed; it keeps its earlier name at the destination.

@@ -7,6 +7,16 @@ use crate::error::StoreError;
 use crate::state::Reason;
 use crate::words::{ByteSize, Cursor, ItemKey, Revision, Times};
 
+/// The people who made a thing and last changed it, by name. None where a program did, or the place does not say:
+/// what somebody did at a destination is told by this from what a service or a copying program did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authors {
+    /// Who made it.
+    pub created: Option<String>,
+    /// Who changed it last.
+    pub modified: Option<String>,
+}
+
 /// One file as a store lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -24,6 +34,8 @@ pub struct Entry {
     pub revision: Option<Revision>,
     /// The digests that the store publishes, if any.
     pub digests: Digests,
+    /// Whose it is.
+    pub authors: Authors,
 }
 
 /// One folder as a store lists it.
@@ -39,6 +51,8 @@ pub struct ListedFolder {
     pub times: Times,
     /// How many direct children the store says it has.
     pub child_count: Option<u64>,
+    /// Whose it is.
+    pub authors: Authors,
 }
 
 /// One element of a page.

@@ -11,7 +11,7 @@ use landfall_core::ledger::{
 use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Event, Reason, State, Via};
-use landfall_core::store::{Entry, Holding, Listed, ListedFolder};
+use landfall_core::store::{Authors, Entry, Holding, Listed, ListedFolder};
 use landfall_core::words::{Cursor, ItemKey, Times, fold_hash};
 use landfall_core::{ByteSize, Clock, Digests, FileId, Hasher, RelPath, SourceId};
 use tempfile::TempDir;
@@ -203,6 +203,7 @@ fn entry(path: &RelPath, parent: Option<ItemKey>, content: &str) -> Entry {
         times: Times { created: modified, modified },
         revision: None,
         digests: Digests { sha256: None, ..evidence.digests },
+        authors: Authors::default(),
     }
 }
 
@@ -224,6 +225,7 @@ fn folder_of(
         name: path.name().to_owned(),
         times: Times::default(),
         child_count: None,
+        authors: Authors::default(),
     }));
     Some(key)
 }

@@ -16,8 +16,8 @@ use super::Context;
 use super::jobs::{bound, end_id, first_id};
 use crate::error::failed;
 use crate::rows::{
-    Cells, event_row, file_columns, file_row, folder_columns, folder_row, found_columns, found_row, moment,
-    state,
+    Cells, event_row, file_columns, file_row, folder_columns, folder_row, found_columns, found_maybe,
+    found_row, moment, state,
 };
 use crate::words::Words;
 
@@ -138,6 +138,35 @@ pub(super) async fn matches(
         pairs.extend(read_pairs(&query.fetch_all(tx).await.map_err(failed("match"))?, &context.words)?);
     }
     Ok(pairs)
+}
+
+const HELD: &str = concat!(
+    "SELECT ",
+    file_columns!(),
+    ", ",
+    found_columns!(),
+    " FROM file AS f CROSS JOIN folder AS d LEFT JOIN found AS o ON o.tree = $9 AND o.item = f.item",
+    " WHERE d.id = f.folder AND f.item IS NOT NULL AND ",
+    filter!(),
+    " ORDER BY f.id LIMIT $10"
+);
+
+/// Files for which something is held, with what the tree has under its id.
+pub(super) async fn held(
+    tx: &mut AnyConnection,
+    context: &Context,
+    of: (JobId, TreeId),
+    filter: &FileFilter,
+    range: (FileId, usize),
+) -> Result<Vec<(FileRow, Option<FoundRow>)>, StoreError> {
+    let ((job, tree), (after, limit)) = (of, range);
+    let query = Sieve::of(filter).bind(HELD, after.0.max(first_id(job)), end_id(job));
+    let rows = query.bind(tree.0).bind(bound(limit)).fetch_all(tx).await.map_err(failed("look over"))?;
+    let pair = |row: &AnyRow| {
+        let mut cells = Cells::of(row);
+        Ok((file_row(&mut cells, &context.words)?, found_maybe(&mut cells)?))
+    };
+    rows.iter().map(pair).collect()
 }
 
 fn read_pairs(rows: &[AnyRow], words: &Words) -> Result<Vec<(FileRow, FoundRow)>, StoreError> {

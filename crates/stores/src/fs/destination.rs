@@ -16,7 +16,7 @@ use landfall_core::memo::MemoKey;
 use landfall_core::proof::Evidence;
 use landfall_core::state::Reason;
 use landfall_core::store::{
-    Copy, Destination, DestinationCaps, Found, Holding, Landed, Listing, Prices, Put,
+    Copy, Destination, DestinationCaps, Found, Holding, KeptTimes, Landed, Listing, Prices, Put,
 };
 use landfall_core::transport::Body;
 use landfall_core::words::{Cursor, ItemKey};
@@ -24,7 +24,7 @@ use landfall_core::{ByteSize, Code, ErrorKind, RelPath, StoreError, Times};
 
 use super::errors::{Side, blocking, named};
 use super::names::{maps, refuses};
-use super::place::{Root, body, folder, open_plain, path_of, revision, set_times, sync};
+use super::place::{Root, body, folder, is_same, open_plain, parent, path_of, revision, set_times, sync};
 use super::upload::{Upload, forget};
 use super::walk::FsListing;
 
@@ -82,6 +82,7 @@ impl FsDestination {
                 copy_realm: None,
                 fragment: ByteSize(FRAGMENT),
                 incremental: false,
+                keeps: KeptTimes { created: false, modified: true },
                 prices: Prices::default(),
             },
             step: STEP,
@@ -130,6 +131,47 @@ pub(super) fn holding(path: &RelPath, metadata: &Metadata) -> Holding {
         revision: Some(revision(metadata)),
         evidence: Evidence { size: ByteSize(metadata.len()), digests: Digests::none() },
     }
+}
+
+/// Moves a plain file without ever replacing another: the new name is a second link before the old one goes.
+fn relocate(root: &Dir, from: &Holding, to: &ItemKey, name: &str) -> io::Result<Holding> {
+    let path = target(to, name)?;
+    let above = folder(root, &folder_path(to)?)?;
+    let old = path_of(from.item.as_str())?;
+    let (dir, old_name) = parent(root, &old)?;
+    let before = match dir.symlink_metadata(&old_name) {
+        Ok(before) => before,
+        // A kill after the move: what stands there now decides.
+        Err(error) if error.kind() == Io::NotFound => {
+            let now = holding(&path, &above.symlink_metadata(name)?);
+            return if now.evidence.size == from.evidence.size { Ok(now) } else { Err(error) };
+        }
+        Err(error) => return Err(error),
+    };
+    if !before.is_file() || holding(&old, &before).evidence.size != from.evidence.size {
+        return Err(io::Error::new(Io::InvalidData, "it was changed meanwhile"));
+    }
+    match dir.hard_link(&old_name, &above, name) {
+        Ok(()) => {}
+        // A kill between the two names, or another file: the same file under both names is ours.
+        Err(error) if error.kind() == Io::AlreadyExists => {
+            if !is_same(&before, &above.symlink_metadata(name)?) {
+                return Err(error);
+            }
+        }
+        // Without links the name is looked for first; only another program could come in between.
+        Err(_) if above.symlink_metadata(name).is_err() => {
+            dir.rename(&old_name, &above, name)?;
+            sync(&above)?;
+            sync(&dir)?;
+            return Ok(holding(&path, &above.symlink_metadata(name)?));
+        }
+        Err(_) => return Err(Io::AlreadyExists.into()),
+    }
+    sync(&above)?;
+    dir.remove_file(&old_name)?;
+    sync(&dir)?;
+    Ok(holding(&path, &above.symlink_metadata(name)?))
 }
 
 #[async_trait]
@@ -245,6 +287,27 @@ impl Destination for FsDestination {
         self.blocking("read", item.as_str(), false, move |root| {
             let (file, _) = open_plain(root, &path_of(key.as_str())?)?;
             body(file, from, u64::MAX)
+        })
+        .await
+    }
+
+    async fn relocate(&self, from: &Holding, parent: &ItemKey, name: &str) -> Result<Holding, StoreError> {
+        let (from, parent, name) = (from.clone(), parent.clone(), name.to_owned());
+        let subject = name.clone();
+        self.blocking("move", &subject, false, move |root| relocate(root, &from, &parent, &name)).await
+    }
+
+    async fn set_times(&self, item: &ItemKey, times: Times) -> Result<Holding, StoreError> {
+        let key = item.clone();
+        self.blocking("set times", item.as_str(), false, move |root| {
+            let path = path_of(key.as_str())?;
+            let (dir, name) = parent(root, &path)?;
+            let mut open = cap_std::fs::OpenOptions::new();
+            // The owner may set times of what it may not write to; Windows asks for the right to write.
+            let file = dir.open_with(&name, open.read(true).write(cfg!(windows)))?.into_std();
+            set_times(&file, times)?;
+            file.sync_all()?;
+            Ok(holding(&path, &dir.symlink_metadata(&name)?))
         })
         .await
     }

@@ -10,7 +10,7 @@ use cap_std::fs::{Dir, Metadata};
 use futures_util::stream;
 use jiff::Timestamp;
 use landfall_core::digest::Digests;
-use landfall_core::store::Entry;
+use landfall_core::store::{Authors, Entry};
 use landfall_core::transport::{Body, Stage, TransportError};
 use landfall_core::words::{ItemKey, Revision};
 use landfall_core::{ByteSize, RelPath, Times};
@@ -125,6 +125,7 @@ pub(super) fn entry(parent: &str, key: String, name: String, metadata: &Metadata
         times: times(metadata),
         revision: Some(revision(metadata)),
         digests: Digests::none(),
+        authors: Authors::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use cap_std::fs::{Dir, DirEntry, Metadata, ReadDir};
 use landfall_core::digest::Digests;
 use landfall_core::state::Reason;
-use landfall_core::store::{Entry, Listed, ListedFolder, Listing, Page};
+use landfall_core::store::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 use landfall_core::words::ItemKey;
 use landfall_core::{ByteSize, ErrorKind, StoreError, Times};
 
@@ -168,7 +168,8 @@ pub(super) fn ours(name: &str) -> Listed {
 pub(super) fn listed(parent: &str, key: String, name: String, metadata: &Metadata) -> Listed {
     if metadata.is_dir() {
         let (parent, times) = (parent_key(parent), times(metadata));
-        return Listed::Folder(ListedFolder { key: ItemKey(key), parent, name, times, child_count: None });
+        let (key, authors) = (ItemKey(key), Authors::default());
+        return Listed::Folder(ListedFolder { key, parent, name, times, child_count: None, authors });
     }
     if metadata.is_file() {
         return Listed::File(entry(parent, key, name, metadata));
@@ -195,6 +196,7 @@ fn skipped(parent: &str, key: String, name: String, metadata: Option<&Metadata>,
             times: Times::default(),
             revision: None,
             digests: Digests::none(),
+            authors: Authors::default(),
         },
     };
     Listed::Skipped { entry, reason }

@@ -28,6 +28,11 @@ impl Address {
         &self.drive
     }
 
+    /// The service's address with its version.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) fn drive(&self) -> String {
         format!("{}/drives/{}", self.base, id(&self.drive))
     }

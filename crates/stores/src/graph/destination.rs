@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use landfall_core::digest::Algo;
 use landfall_core::error::Look;
 use landfall_core::memo::{Memo, MemoKey};
 use landfall_core::state::Reason;
-use landfall_core::store::{Copy, Destination, DestinationCaps, Found, Landed, Listed, Listing, Put};
+use landfall_core::store::{
+    Binned, Copy, Destination, DestinationCaps, Found, Holding, KeptTimes, Landed, Listed, Listing, Put,
+};
 use landfall_core::transport::Body;
 use landfall_core::words::{Cursor, ItemKey};
 use landfall_core::{ByteSize, Code, ErrorKind, RelPath, Retry, StoreError, Times};
@@ -80,7 +83,9 @@ pub struct GraphDestination {
     pub(super) place: Place,
     pub(super) memo: Arc<dyn Memo>,
     caps: DestinationCaps,
-    prefix: String,
+    pub(super) prefix: String,
+    /// The host of the library's address.
+    pub(super) host: String,
     /// Items that were made a moment ago: a 404 on them is not believed yet. Bounded by what is made in a minute.
     fresh: Mutex<BTreeMap<String, Instant>>,
 }
@@ -103,9 +108,17 @@ impl GraphDestination {
             copy_realm: Some(place.realm.clone()),
             fragment: settings.fragment(),
             incremental: true,
+            keeps: KeptTimes { created: true, modified: true },
             prices: super::PRICES,
         };
-        Self { place, memo, caps, prefix: drive.prefix(), fresh: Mutex::new(BTreeMap::new()) }
+        Self {
+            place,
+            memo,
+            caps,
+            prefix: drive.prefix(),
+            host: drive.host(),
+            fresh: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// Looks for one name in one folder, with the whole item.
@@ -274,5 +287,21 @@ impl Destination for GraphDestination {
             }
         }
         Err(last.unwrap_or_else(|| unexpected("read", &subject, "its address expired again and again")))
+    }
+
+    async fn relocate(&self, from: &Holding, parent: &ItemKey, name: &str) -> Result<Holding, StoreError> {
+        self.move_item(from, parent, name).await
+    }
+
+    async fn set_times(&self, item: &ItemKey, times: Times) -> Result<Holding, StoreError> {
+        self.date(item, times).await
+    }
+
+    async fn versions(&self, item: &ItemKey) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        self.versions_of(item).await
+    }
+
+    async fn bin(&self, page: Option<Cursor>) -> Result<(Vec<Binned>, Option<Cursor>), StoreError> {
+        self.binned(page).await
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use landfall_core::digest::{Algo, Digest, Digests};
 use landfall_core::proof::Evidence;
 use landfall_core::state::Reason;
-use landfall_core::store::{Entry, Holding, Listed, ListedFolder};
+use landfall_core::store::{Authors, Entry, Holding, Listed, ListedFolder};
 use landfall_core::words::{ItemKey, Revision};
 use landfall_core::{ByteSize, RelPath, Times};
 use serde::Deserialize;
@@ -33,6 +33,8 @@ pub(crate) struct DriveItem {
     file_system_info: Option<FileSystemInfo>,
     created_date_time: Option<String>,
     last_modified_date_time: Option<String>,
+    created_by: Option<IdentitySet>,
+    last_modified_by: Option<IdentitySet>,
     /// Pre-authenticated: a secret.
     #[serde(rename = "@microsoft.graph.downloadUrl", alias = "@content.downloadUrl")]
     download_url: Option<String>,
@@ -75,6 +77,32 @@ struct ParentReference {
 struct FileSystemInfo {
     created_date_time: Option<String>,
     last_modified_date_time: Option<String>,
+}
+
+/// Who did something.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct IdentitySet {
+    user: Option<Identity>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Identity {
+    display_name: Option<String>,
+    email: Option<String>,
+    id: Option<String>,
+}
+
+impl IdentitySet {
+    /// The person; none where an application did it by itself: it is then named alone, without a user.
+    // Source: OneDrive/onedrive-api-docs, issue 362 (a maintainer's answer, 2016; read 2026-11).
+    // Unverified: that a "user" without an address or id (such as "System Account") is never a person.
+    fn person(&self) -> Option<String> {
+        let user = self.user.as_ref()?;
+        let known = [&user.email, &user.id].into_iter().flatten().find(|text| !text.is_empty())?;
+        Some(user.display_name.as_ref().filter(|name| !name.is_empty()).unwrap_or(known).clone())
+    }
 }
 
 /// One page of a listing.
@@ -141,6 +169,14 @@ impl DriveItem {
         .whole_seconds()
     }
 
+    fn authors(&self) -> Authors {
+        let person = |set: Option<&IdentitySet>| set.and_then(IdentitySet::person);
+        Authors {
+            created: person(self.created_by.as_ref()),
+            modified: person(self.last_modified_by.as_ref()),
+        }
+    }
+
     pub(crate) fn evidence(&self) -> Evidence {
         Evidence { size: self.size(), digests: self.digests() }
     }
@@ -171,6 +207,7 @@ impl DriveItem {
             times: self.times(),
             revision: self.revision(),
             digests: self.digests(),
+            authors: self.authors(),
         })
     }
 
@@ -192,6 +229,7 @@ impl DriveItem {
                 parent: entry.parent,
                 name: entry.name,
                 times: entry.times,
+                authors: entry.authors,
                 child_count: self
                     .folder
                     .as_ref()

@@ -67,6 +67,12 @@ impl Drive {
         decode(path.split(['?', '#']).next().unwrap_or("").trim_matches('/'))
     }
 
+    /// The host of its address.
+    pub(super) fn host(&self) -> String {
+        let path = self.web_url.split_once("://").map_or("", |(_, rest)| rest);
+        path.split(['/', '?', '#']).next().unwrap_or("").to_owned()
+    }
+
     /// The drive as error texts name it.
     pub(super) fn label(&self) -> String {
         if self.web_url.is_empty() { format!("drive {}", self.id) } else { decode(&self.web_url) }

@@ -11,7 +11,7 @@ use landfall_core::error::Look;
 use landfall_core::memo::MemoKey;
 use landfall_core::state::Reason;
 use landfall_core::store::{
-    Change, Copy, Destination, DestinationCaps, Found, Holding, Landed, Listed, Listing, Put,
+    Change, Copy, Destination, DestinationCaps, Found, Holding, KeptTimes, Landed, Listed, Listing, Put,
 };
 use landfall_core::transport::Body;
 use landfall_core::words::{ByteSize, Cursor, ItemKey};
@@ -131,6 +131,7 @@ impl HubDataset {
             copy_realm: None,
             fragment: ByteSize(512 << 10),
             incremental: true,
+            keeps: KeptTimes::default(),
             prices: PRICES,
             batch: Some(MOST),
         };

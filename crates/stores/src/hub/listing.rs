@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use landfall_core::state::Reason;
-use landfall_core::store::{Entry, Listed, ListedFolder, Listing, Page};
+use landfall_core::store::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 use landfall_core::words::{Cursor, ItemKey};
 use landfall_core::{RelPath, StoreError, Times};
 use serde::{Deserialize, Serialize};
@@ -247,6 +247,7 @@ fn listed(repo: &RepoId, entry: TreeEntry) -> Listed {
             name,
             times: Times::default(),
             child_count: None,
+            authors: Authors::default(),
         });
     }
     let holding = entry.holding(repo);
@@ -258,6 +259,7 @@ fn listed(repo: &RepoId, entry: TreeEntry) -> Listed {
         times: Times::default(),
         revision: holding.revision,
         digests: holding.evidence.digests,
+        authors: Authors::default(),
     };
     if hostile { Listed::Skipped { entry: file, reason: Reason::HostileName } } else { Listed::File(file) }
 }

@@ -16,7 +16,7 @@ async fn page(ledger: &dyn Ledger, tree: TreeId, items: Vec<Listed>, complete: b
     ledger.observe(tree, page).await.unwrap();
 }
 
-async fn tree(ledger: &dyn Ledger, name: &str, items: Vec<Listed>) -> TreeId {
+pub(super) async fn tree(ledger: &dyn Ledger, name: &str, items: Vec<Listed>) -> TreeId {
     let tree = ledger.open_tree(name).await.unwrap();
     ledger.begin_tree_pass(tree, true).await.unwrap();
     page(ledger, tree, items, true).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landfall_core::ledger::{Count, FileFilter, FolderPlacement, Placement, Record};
-use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
+use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Event, Reason, State, Via};
 use landfall_core::store::{Holding, Listed};
@@ -127,7 +127,12 @@ pub(super) async fn a_file_goes_the_whole_way(setup: Setup) {
         (row.holding.clone(), row.via, row.reason),
         (Some(holding()), Some(Via::Stream), Some(Reason::Unproven))
     );
-    lead(&scene, "f", vec![Event::Proven(proof()), Event::Checked { hash: false }]).await;
+    lead(
+        &scene,
+        "f",
+        vec![Event::Proven(proof()), Event::Checked { sense: Sense::Unchanged, holding: None, sha256: None }],
+    )
+    .await;
     let row = scene.file("f").await;
     assert_eq!(
         (row.state, row.proven, row.leg),

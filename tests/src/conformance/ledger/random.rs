@@ -6,7 +6,7 @@ use landfall_core::ledger::{
     Answer, Enrolment, FileFilter, FolderPlacement, JobHandle, Ledger, LookFilter, Looked, MemoryLedger,
     Placement, Record, RunStart,
 };
-use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
+use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
 use landfall_core::row::Standing;
 use landfall_core::state::{Event, Reason, State, Via};
 use landfall_core::store::{Holding, Listed, Owe};
@@ -289,7 +289,7 @@ impl Story {
             }
             _ => self.pick(&[
                 Event::Noted { reason, comment, holding: Some(held) },
-                Event::Checked { hash: true },
+                Event::Checked { sense: Sense::Hash, holding: None, sha256: None },
             ]),
         }
     }

@@ -1,11 +1,13 @@
 //! What destination trees hold, and the join of files with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::store::{Job, check_complete, check_pass};
 use crate::error::StoreError;
 use crate::ledger::intake::{self, ROOT, found_row};
 use crate::ledger::types::{CursorRow, Enrolment, FileFilter, FoundRow};
+use crate::proof::Evidence;
 use crate::row::FileRow;
 use crate::store::Listed;
 use crate::words::{FileId, ItemKey, fold_hash};
@@ -76,9 +78,43 @@ impl Tree {
         keys.filter_map(|k| self.item(&k.2)).collect()
     }
 
+    /// Files that are none of the known ones, by id.
+    pub(super) fn strangers(
+        &self,
+        known: &BTreeSet<ItemKey>,
+        after: Option<&ItemKey>,
+        limit: usize,
+    ) -> Vec<FoundRow> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let files = self.rows.range::<ItemKey, _>((after, Bound::Unbounded)).map(|(_, (row, _))| row);
+        files.filter(|row| !row.folder && !known.contains(&row.item)).take(limit).cloned().collect()
+    }
+
+    pub(super) fn like(&self, evidence: &Evidence, limit: usize) -> Vec<FoundRow> {
+        let same = |row: &&FoundRow| !row.folder && row.evidence == *evidence;
+        self.rows.values().map(|(row, _)| row).filter(same).take(limit).cloned().collect()
+    }
+
     pub(super) fn item(&self, item: &ItemKey) -> Option<FoundRow> {
         self.rows.get(item).map(|(row, _)| row.clone())
     }
+}
+
+/// Files with what a tree has under the id of the object that is held for them.
+pub(super) fn held(
+    job: &Job,
+    tree: &Tree,
+    filter: &FileFilter,
+    after: FileId,
+    limit: usize,
+) -> Vec<(FileRow, Option<FoundRow>)> {
+    let files = job.scan(filter, after).filter(|file| file.holding.is_some()).take(limit);
+    files
+        .map(|file| {
+            let found = file.holding.as_ref().and_then(|holding| tree.item(&holding.item));
+            (file, found)
+        })
+        .collect()
 }
 
 fn parent_key(row: &FoundRow) -> String {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfall_core::digest::Digests;
 use landfall_core::state::Reason;
-use landfall_core::store::{Entry, Listed, ListedFolder, Listing, Page};
+use landfall_core::store::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 use landfall_core::words::{Cursor, ItemKey, Revision};
 use landfall_core::{ByteSize, RelPath, StoreError, Times};
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,7 @@ impl CatalogueListing {
             times: Times { created: date_of(&post.date), modified: None },
             revision: None,
             digests: Digests::none(),
+            authors: Authors::default(),
         };
         Listed::Skipped { entry, reason }
     }
@@ -247,6 +248,7 @@ impl CatalogueListing {
             name: path.name().to_owned(),
             times: Times::default(),
             child_count: None,
+            authors: Authors::default(),
         }));
     }
 }
@@ -277,5 +279,6 @@ fn entry(key: ItemKey, parent: Option<ItemKey>, name: String, outcome: &Outcome)
         times: Times { created: date_of(&outcome.date), modified }.whole_seconds(),
         revision: file.map(|file| Revision(file.sha256.clone())),
         digests: Digests { sha256: outcome.digest(), ..Digests::none() },
+        authors: Authors::default(),
     }
 }
