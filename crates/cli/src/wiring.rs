@@ -11,7 +11,7 @@ mod seals;
 mod tidy;
 mod unresolved;
 
-pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver};
+pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver, since};
 pub(crate) use graphs::Graphs;
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
@@ -116,6 +116,8 @@ pub(crate) struct Asked {
     pub(crate) posts: Posts,
     /// This call writes to the destination.
     pub(crate) writes: bool,
+    /// `--since` is about files as well.
+    pub(crate) ages: bool,
 }
 
 /// A job with everything open, the lease held.
@@ -145,7 +147,11 @@ impl Session {
         let config = context.load()?;
         let mut wanted = config.job(name)?;
         let narrowing = narrowing(&asked.posts)?;
-        if catalogue_of(&wanted).is_none() && !asked.posts.is_empty() {
+        let of_posts = match asked.ages {
+            true => Posts { since: None, ..asked.posts.clone() },
+            false => asked.posts.clone(),
+        };
+        if catalogue_of(&wanted).is_none() && !of_posts.is_empty() {
             let detail =
                 format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
             return Err(CommandError::new(Code::BadArgument, detail));

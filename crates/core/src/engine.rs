@@ -19,6 +19,7 @@ mod prove;
 mod run;
 mod sealing;
 mod survey;
+mod verify;
 
 pub use audit::AuditReport;
 pub use crawl::CrawlReport;
@@ -27,6 +28,7 @@ pub use job::{Job, MoveOptions, NamePolicy, Policy, Slot};
 pub use meter::{Meter, MeterReading};
 pub use plan::{PlanReport, Unlandable};
 pub use run::{RunOptions, RunReport, Stage};
+pub use verify::{Depth, Sample, VerifyOptions, VerifyReport};
 
 use std::sync::Arc;
 

@@ -256,6 +256,10 @@ impl FileRow {
                     self.ours_size = self.ours_size.or(Some(self.entry.size));
                 }
             }
+            // Another finding of a file that has failed is why it is so now.
+            Event::Observed { reason, comment } if self.state == State::Ng => {
+                self.settle_reason(Some(*reason), comment);
+            }
             Event::Observed { .. } => {}
             Event::Intended { via } => {
                 self.intended = true;

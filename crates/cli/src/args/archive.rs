@@ -20,7 +20,8 @@ pub(crate) struct Posts {
     /// Only files of this kind.
     #[arg(long, env = "LANDFALL_FILE_TYPE", value_enum)]
     pub(crate) file_type: Option<FileType>,
-    /// Only posts from then on: a date, an RFC 3339 time, or an age like 30d.
+    /// Only posts from then on (with `verify`: files that landed from then on): a date, an RFC 3339 time, or an
+    /// age like 30d.
     #[arg(long, env = "LANDFALL_SINCE", value_name = "DATE")]
     pub(crate) since: Option<String>,
     /// Leave out this many posts at the beginning.
@@ -53,8 +54,32 @@ pub(crate) enum FileType {
 pub(crate) enum Depth {
     /// That it is there, under that name, and unchanged where it was proven.
     Exists,
-    /// That it holds the file's bytes: what has no record is shown by sealing the local file again.
+    /// That it publishes the hash of the file's bytes: the destination's listing is read anew. In an archive what
+    /// has no record is shown by sealing the local file again.
     Hash,
+    /// That the bytes are the file's: they are read back (not for archives).
+    Bytes,
+}
+
+/// How many files are read back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HowMany(pub(crate) landfall_core::engine::Sample);
+
+/// A number of files, or a share of all like 1%.
+fn how_many(text: &str) -> Result<HowMany, String> {
+    use landfall_core::engine::Sample;
+    let refuse = || "give a number of files like 500, or a share of all like 1%".to_owned();
+    if let Some(share) = text.strip_suffix('%') {
+        let share: f64 = share.trim().parse().map_err(|_| refuse())?;
+        return match share {
+            share if share > 0.0 && share <= 100.0 => Ok(HowMany(Sample::Percent(share))),
+            _ => Err(refuse()),
+        };
+    }
+    match text.parse() {
+        Ok(files) if files > 0 => Ok(HowMany(Sample::Files(files))),
+        _ => Err(refuse()),
+    }
 }
 
 /// Arguments of `verify`.
@@ -67,6 +92,10 @@ pub(crate) struct Verify {
     /// How deep to look.
     #[arg(long, env = "LANDFALL_DEPTH", value_enum, default_value = "exists")]
     pub(crate) depth: Depth,
+    /// With `--depth bytes`: read back only so many files, or such a share of all, those first that were read
+    /// longest ago. Every night 1% reads everything in a hundred nights.
+    #[arg(long, env = "LANDFALL_SAMPLE", value_name = "N|P%", value_parser = how_many)]
+    pub(crate) sample: Option<HowMany>,
     /// Recorded URLs that are looked at together.
     #[arg(long, env = "LANDFALL_BATCH_SIZE", value_name = "N", default_value_t = 500, value_parser = batch)]
     pub(crate) batch_size: usize,
@@ -79,7 +108,7 @@ pub(crate) struct Verify {
     /// Begin anew, at the present state of every repository.
     #[arg(long, env = "LANDFALL_FRESH", value_parser = FalseyValueParser::new())]
     pub(crate) fresh: bool,
-    /// At most this many recorded URLs.
+    /// At most this many files (of an archive: recorded URLs).
     #[arg(long, env = "LANDFALL_LIMIT", value_name = "N")]
     pub(crate) limit: Option<u64>,
     /// Keep the old checker's progress file up to date as well.

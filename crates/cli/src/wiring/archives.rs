@@ -83,18 +83,23 @@ impl OpenArchive {
     }
 }
 
+/// The moment that `--since` means.
+///
+/// # Errors
+/// Code `BadArgument` where it is none.
+pub(crate) fn since(text: &str) -> Result<jiff::Timestamp, CommandError> {
+    moment(text, machine::now()).ok_or_else(|| {
+        let detail = format!("--since {text:?} is no date, RFC 3339 time or age like 30d");
+        CommandError::new(Code::BadArgument, detail)
+    })
+}
+
 /// The part of the catalogue that a call is about.
 ///
 /// # Errors
 /// Code `BadArgument` where the date is none.
 pub(crate) fn narrowing(posts: &Posts) -> Result<Narrowing, CommandError> {
-    let since = match &posts.since {
-        None => None,
-        Some(text) => Some(moment(text, machine::now()).ok_or_else(|| {
-            let detail = format!("--since {text:?} is no date, RFC 3339 time or age like 30d");
-            CommandError::new(Code::BadArgument, detail)
-        })?),
-    };
+    let since = posts.since.as_deref().map(since).transpose()?;
     Ok(Narrowing {
         users: posts.user.iter().cloned().collect(),
         tables: posts.table.iter().cloned().collect(),

@@ -70,7 +70,7 @@ impl Engine {
         limit: Option<u64>,
     ) -> Result<PlanReport, StoreError> {
         self.crawl(job, full).await?;
-        self.look_at_destination(job).await?;
+        self.look_at_destination(job, false).await?;
         self.bind_folders(job).await?;
         let mut plan = PlanReport::default();
         let tally = self.ledger.tally(job.handle.id, None).await?;

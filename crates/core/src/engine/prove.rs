@@ -56,7 +56,7 @@ impl Engine {
             tracing::debug!(files = left.waiting, "waiting for hashes that are late");
             tokio::time::sleep(self.chance.jitter(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(30));
-            self.look_at_destination(job).await?;
+            self.look_at_destination(job, false).await?;
             self.prove_late(job).await?;
         }
         self.go_on("proof")?;
@@ -386,7 +386,12 @@ impl Engine {
     }
 
     /// Reads an object back from the destination, only to know its digests.
-    async fn read_back(&self, job: &Job, row: &FileRow, there: &Holding) -> Result<Evidence, StoreError> {
+    pub(super) async fn read_back(
+        &self,
+        job: &Job,
+        row: &FileRow,
+        there: &Holding,
+    ) -> Result<Evidence, StoreError> {
         let open = |from| job.destination.read(&there.item, from);
         self.hash_body(&row.entry.name, there.evidence.size, open).await
     }

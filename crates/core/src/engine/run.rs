@@ -168,7 +168,7 @@ impl Engine {
         }
         self.meter.phase(2);
         if first {
-            self.look_at_destination(job).await?;
+            self.look_at_destination(job, false).await?;
         }
         self.bind_folders(job).await?;
         self.take_note_of_present(job).await?;
@@ -177,7 +177,7 @@ impl Engine {
         self.move_files(job, mode, options, report, turn).await?;
         self.go_on("proof")?;
         if self.unproven(job).await? {
-            self.look_at_destination(job).await?;
+            self.look_at_destination(job, false).await?;
             self.prove_all(job).await?;
             // What had vanished is PENDING again and gets its chance within this run.
             self.move_files(job, mode, options, report, turn).await?;

@@ -20,15 +20,17 @@ const BATCH: usize = 500;
 const RESTARTS: u32 = 6;
 
 impl Engine {
-    /// Reads what the destination holds (or what changed there since the last look) into the ledger.
+    /// Reads what the destination holds (or, unless `anew`, what changed there since the last look) into the
+    /// ledger.
     ///
     /// # Errors
     /// Where it cannot be listed; what was read stays.
-    pub(super) async fn look_at_destination(&self, job: &Job) -> Result<(), StoreError> {
+    pub(super) async fn look_at_destination(&self, job: &Job, anew: bool) -> Result<(), StoreError> {
         let at = self.ledger.tree_cursor(job.tree).await?;
         let interrupted = at.pass > 0 && !at.complete && at.cursor.is_some();
         if !interrupted {
-            let incremental = at.complete && at.cursor.is_some() && job.destination.caps().incremental;
+            let incremental =
+                !anew && at.complete && at.cursor.is_some() && job.destination.caps().incremental;
             self.ledger.begin_tree_pass(job.tree, !incremental).await?;
         }
         let mut broken = 0;

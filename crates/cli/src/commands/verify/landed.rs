@@ -1,0 +1,232 @@
+//! `landfall verify` of a job that moves files: the ledger beside one listing of the destination.
+
+use std::time::Duration;
+
+use landfall_core::engine::{Filters, Sample, VerifyOptions, VerifyReport};
+use landfall_core::ledger::{LookFilter, Looked, RunStart, Tally};
+use landfall_core::state::{Reason, State};
+use rust_i18n::t;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Depth, Verify};
+use crate::error::{CommandError, Exit};
+use crate::ui::{self, Cells, Screen, count, span};
+use crate::wiring::{Context, Session, since};
+
+/// Findings that are shown one by one.
+const SHOWN: usize = 20;
+
+pub(super) async fn verify(
+    context: &Context,
+    session: &Session,
+    args: &Verify,
+    started: Instant,
+) -> Result<Exit, CommandError> {
+    let options = options(args)?;
+    let (ledger, handle) = (&session.engine.ledger, &session.job.handle);
+    let start = RunStart { command: "verify".to_owned(), at: session.engine.clock.now(), fresh: true };
+    let run = ledger.begin_run(handle, start).await?;
+    let report = look(context, session, &options).await?;
+    let tally = ledger.tally(handle.id, None).await?;
+    let exit = exit(&report);
+    let told = Told {
+        job: &args.job,
+        depth: args.depth,
+        requests: session.graphs.read().requests,
+        time: started.elapsed(),
+    };
+    let object = object(&report, &tally, &told, exit);
+    ledger.end_run(handle, run.id, session.engine.clock.now(), &object.to_string()).await?;
+    if context.screen.is_json() {
+        context.screen.result(&object);
+        return Ok(exit);
+    }
+    let open = ledger.looks(handle.id, &LookFilter { findings: true, section: None }, "", SHOWN).await?;
+    show(&context.screen, &report, &open, &told);
+    Ok(exit)
+}
+
+fn options(args: &Verify) -> Result<VerifyOptions, CommandError> {
+    Ok(VerifyOptions {
+        depth: match args.depth {
+            Depth::Exists => landfall_core::engine::Depth::Exists,
+            Depth::Hash => landfall_core::engine::Depth::Hash,
+            Depth::Bytes => landfall_core::engine::Depth::Bytes,
+        },
+        sample: args.sample.map_or(Sample::All, |sample| sample.0),
+        since: args.posts.since.as_deref().map(since).transpose()?,
+        limit: args.limit,
+        paths: Filters::default(),
+    })
+}
+
+async fn look(
+    context: &Context,
+    session: &Session,
+    options: &VerifyOptions,
+) -> Result<VerifyReport, CommandError> {
+    let done = CancellationToken::new();
+    let work = async {
+        let outcome = session.engine.verify(&session.job, options).await;
+        done.cancel();
+        outcome
+    };
+    let (wire, meter) = (session.graphs.meter.clone(), session.engine.meter.clone());
+    let text = move || {
+        let read = meter.read();
+        t!(
+            "progress.verify_landed",
+            requests = count(wire.read().requests),
+            listed = count(read.found),
+            bytes = landfall_core::ByteSize(read.bytes)
+        )
+        .into_owned()
+    };
+    let shown = ui::show_working(context.screen.clone(), text, done.clone());
+    let (report, ()) = tokio::join!(work, shown);
+    Ok(report?)
+}
+
+/// What the shell is told: nothing found, findings, or that something could not be looked at.
+fn exit(report: &VerifyReport) -> Exit {
+    if report.interrupted {
+        Exit::Interrupted
+    } else if report.unknown > 0 {
+        Exit::Unknown
+    } else if report.clean() {
+        Exit::Complete
+    } else {
+        Exit::Findings
+    }
+}
+
+/// What a report does not know of itself.
+struct Told<'a> {
+    job: &'a str,
+    depth: Depth,
+    requests: u64,
+    time: Duration,
+}
+
+fn total(report: &VerifyReport) -> u64 {
+    report.findings.values().sum()
+}
+
+fn show(screen: &Screen, report: &VerifyReport, open: &[Looked], told: &Told<'_>) {
+    screen.line(t!(
+        "verify.landed.done",
+        checked = count(report.checked),
+        requests = count(told.requests),
+        time = span(told.time)
+    ));
+    screen.line(t!(
+        "verify.landed.held",
+        held = count(report.held),
+        hashed = count(report.hashed),
+        read = count(report.read),
+        bytes = landfall_core::ByteSize(report.read_bytes)
+    ));
+    if report.rewritten > 0 {
+        screen.line(t!("verify.landed.rewritten", files = count(report.rewritten)));
+    }
+    if report.recovered > 0 {
+        screen.line(t!("verify.landed.recovered", files = count(report.recovered)));
+    }
+    if let Some(why) = &report.bin_unread {
+        screen.line(t!("verify.landed.bin", why = why));
+    }
+    if total(report) > 0 {
+        let heading = |keys: &[&str]| keys.iter().map(|key| ui::word(key)).collect::<Vec<_>>();
+        let mut cells = Cells::new(&heading(&["table.finding", "table.files"]), 1);
+        for (reason, number) in &report.findings {
+            let words = ui::word(&format!("reason.{reason}"));
+            cells.row(&[format!("{reason}: {words}"), count(*number)]);
+        }
+        screen.line(cells.to_string());
+        for look in open {
+            screen.line(line(look));
+        }
+        let shown = open.len() as u64;
+        if total(report) > shown {
+            screen.line(t!("verify.landed.more", number = count(total(report) - shown), job = told.job));
+        }
+    }
+    screen.line(verdict(report, told));
+}
+
+/// One open finding: kind, path, words.
+pub(crate) fn line(look: &Looked) -> String {
+    let detail: Value = serde_json::from_str(&look.detail).unwrap_or_default();
+    let words =
+        detail.get("words").and_then(Value::as_str).or_else(|| detail.get("by").and_then(Value::as_str));
+    let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+    format!("  {}  {}{words}", look.finding.as_deref().unwrap_or_default(), look.owner)
+}
+
+fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
+    let job = told.job;
+    if report.interrupted {
+        t!("verify.landed.interrupted", job = job).into_owned()
+    } else if report.unknown > 0 {
+        t!("verify.unknown", number = count(report.unknown), job = job).into_owned()
+    } else if total(report) > 0 {
+        t!("verify.findings", number = count(total(report)), job = job).into_owned()
+    } else if report.checked == 0 {
+        t!("verify.landed.nothing", job = job).into_owned()
+    } else {
+        match told.depth {
+            Depth::Exists => t!("verify.landed.clean_exists", job = job).into_owned(),
+            Depth::Hash => t!("verify.landed.clean_hash", job = job).into_owned(),
+            Depth::Bytes => {
+                t!("verify.landed.clean_bytes", read = count(report.read), files = count(report.checked))
+                    .into_owned()
+            }
+        }
+    }
+}
+
+fn object(report: &VerifyReport, tally: &Tally, told: &Told<'_>, exit: Exit) -> Value {
+    // Every kind is named, so that a reader need not know which there are.
+    let kinds = [
+        Reason::AbsentAtDestination,
+        Reason::ChangedAtDestination,
+        Reason::Misplaced,
+        Reason::Doubled,
+        Reason::Edited,
+        Reason::MovedByUser,
+        Reason::DeletedByUser,
+        Reason::Foreign,
+        Reason::WrongTimes,
+        Reason::ExtraVersions,
+    ];
+    let findings: serde_json::Map<String, Value> = kinds
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), json!(report.findings.get(&kind).copied().unwrap_or_default())))
+        .collect();
+    let states: serde_json::Map<String, Value> =
+        State::ALL.into_iter().map(|state| (state.name().to_owned(), json!(tally.files(state)))).collect();
+    json!({
+        "job": told.job,
+        "command": "verify",
+        "depth": match told.depth { Depth::Exists => "exists", Depth::Hash => "hash", Depth::Bytes => "bytes" },
+        "checked": report.checked,
+        "held": report.held,
+        "hashed": report.hashed,
+        "read": report.read,
+        "read_bytes": report.read_bytes,
+        "rewritten": report.rewritten,
+        "recovered": report.recovered,
+        "findings": findings,
+        "new": report.new,
+        "unknown": report.unknown,
+        "bin_unread": report.bin_unread,
+        "clean": report.clean(),
+        "states": states,
+        "requests": told.requests,
+        "seconds": told.time.as_secs_f64(),
+        "interrupted": report.interrupted,
+        "exit": exit.number(),
+    })
+}

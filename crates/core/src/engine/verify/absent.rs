@@ -1,0 +1,222 @@
+//! Files whose object the listing no longer has: asked for once more, then looked for elsewhere and in the bin.
+
+use futures_util::StreamExt as _;
+
+use super::{ASKING, Verify};
+use crate::engine::Engine;
+use crate::engine::survey::holding;
+use crate::error::{Look, StoreError};
+use crate::ledger::FoundRow;
+use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
+use crate::row::FileRow;
+use crate::state::{Event, Reason, State};
+use crate::store::{Found, Holding};
+use crate::words::fold;
+
+/// Objects of the same content that are considered for one file.
+const CANDIDATES: usize = 8;
+
+impl Verify<'_> {
+    /// Settles what became of files whose object is gone.
+    pub(super) async fn look_for_gone(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
+        let (engine, job) = (self.engine, self.job);
+        let asked: Vec<(FileRow, Look<Found>)> = futures_util::stream::iter(rows)
+            .map(|row| async move {
+                let look = ask(engine, job, &row).await;
+                (row, look)
+            })
+            .buffered(ASKING)
+            .collect()
+            .await;
+        let mut lost = Vec::new();
+        for (row, look) in asked {
+            self.engine.go_on("verify")?;
+            match look {
+                Look::Unknown(error) if error.code.is_some() => return Err(error),
+                Look::Unknown(error) => {
+                    tracing::debug!(file = %row.id, error = %error.chain(), "could not look");
+                    self.report.unknown += 1;
+                }
+                Look::Present(Found::File(there)) => self.is_replaced(row, there).await?,
+                Look::Present(Found::Folder(_)) | Look::Absent => match self.lies_elsewhere(&row).await? {
+                    Some((reason, words)) => self.find(row, reason, &words).await?,
+                    None => lost.push(row),
+                },
+            }
+        }
+        self.search_bin(lost).await
+    }
+
+    /// Something stands at the file's path, and it is not the object that was proven.
+    async fn is_replaced(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
+        let expected = self.expected(&row);
+        if let Some(ours) = &row.holding
+            && ours.item == there.item
+        {
+            // The listing lagged behind: the next one shows it.
+            self.report.unknown += 1;
+            return Ok(());
+        }
+        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+        let at = self.engine.clock.now();
+        let mut compared = Proof::compare(&expected, &there.evidence, leg, ProofKind::Hash, at);
+        if compared == Comparison::Undecided {
+            let read = self.engine.read_back(self.job, &row, &there).await?;
+            compared = Proof::compare(&expected, &read, leg, ProofKind::Bytes, at);
+        }
+        match compared {
+            Comparison::Proven(proof) => {
+                let sense = if proof.kind() == ProofKind::Bytes { Sense::Bytes } else { Sense::Hash };
+                let holding = Some(Box::new(there.clone()));
+                match row.state {
+                    State::Success => {
+                        let event = Event::Checked { sense, holding, sha256: None };
+                        self.engine.note(&self.job.handle, &mut row, vec![event]).await?;
+                        self.report.held += 1;
+                    }
+                    _ => self.recover(row, there, proof).await?,
+                }
+                Ok(())
+            }
+            Comparison::Undecided => {
+                self.report.unknown += 1;
+                Ok(())
+            }
+            Comparison::Differs(words) => {
+                let found = self.engine.ledger.found_item(self.job.tree, &there.item).await?;
+                match found.and_then(|found| found.changed_by) {
+                    Some(person) => {
+                        let words = format!("another object stands there ({words}); by {person}");
+                        self.find(row, Reason::Edited, &words).await
+                    }
+                    None => {
+                        let words = format!("another object stands there ({words})");
+                        self.find(row, Reason::ChangedAtDestination, &words).await
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the destination should hold: what it was seen to hold when it was proven, with our own SHA-256.
+    pub(super) fn expected(&self, row: &FileRow) -> Evidence {
+        match (&row.holding, row.proven) {
+            // The service's own content is what was shown: its SHA-256 is with it.
+            (Some(holding), Some(ProofKind::Parts)) => holding.evidence.clone(),
+            (Some(holding), _) => {
+                let mut expected = row.evidence();
+                let theirs = &holding.evidence.digests;
+                expected.digests.quickxor = expected.digests.quickxor.or_else(|| theirs.quickxor.clone());
+                expected.digests.sha1 = expected.digests.sha1.or_else(|| theirs.sha1.clone());
+                expected
+            }
+            (None, _) => row.evidence(),
+        }
+    }
+
+    /// The finding where the same content lies elsewhere in the job's part of the destination, held for nobody.
+    async fn lies_elsewhere(&mut self, row: &FileRow) -> Result<Option<(Reason, String)>, StoreError> {
+        let Some(held) = &row.holding else { return Ok(None) };
+        let like =
+            self.engine.ledger.found_like(self.job.tree, &published(&held.evidence), CANDIDATES).await?;
+        for found in like {
+            let free = self.engine.ledger.holder(self.job.handle.id, &found.item).await?.is_none();
+            if !free || self.claimed.contains(&found.item) {
+                continue;
+            }
+            let Some(place) = self.path_of(&found).await? else { continue };
+            if !self.is_ours(&place.path) || !self.is_the_same(row, &found).await? {
+                continue;
+            }
+            self.claimed.insert(found.item.clone());
+            let words = format!("now at {}", place.path);
+            return Ok(Some(match place.by {
+                Some(person) => (Reason::MovedByUser, format!("{words}; by {person}")),
+                None => (Reason::Misplaced, words),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// True where the listing's digests tell that it is the same content, or reading shows it.
+    pub(super) async fn is_the_same(&self, row: &FileRow, found: &FoundRow) -> Result<bool, StoreError> {
+        let expected = self.expected(row);
+        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+        let at = self.engine.clock.now();
+        match Proof::compare(&expected, &found.evidence, leg, ProofKind::Hash, at) {
+            Comparison::Proven(_) => Ok(true),
+            Comparison::Differs(_) => Ok(false),
+            Comparison::Undecided => match self.engine.read_back(self.job, row, &holding(found)).await {
+                Ok(read) => Ok(matches!(
+                    Proof::compare(&expected, &read, leg, ProofKind::Bytes, at),
+                    Comparison::Proven(_)
+                )),
+                Err(error) if error.code.is_some() => Err(error),
+                // Unknown is not the same: nothing is concluded from it but that it is not shown.
+                Err(_) => Ok(false),
+            },
+        }
+    }
+
+    /// Looks through the recycle bin for what is nowhere else: one listing for all of them.
+    async fn search_bin(&mut self, mut lost: Vec<FileRow>) -> Result<(), StoreError> {
+        let mut page = None;
+        while !lost.is_empty() && self.report.bin_unread.is_none() {
+            self.engine.go_on("verify")?;
+            let (items, next) = match self.job.destination.bin(page).await {
+                Ok(answer) => answer,
+                Err(error) if error.kind == crate::ErrorKind::Stopped => return Err(error),
+                Err(error) => {
+                    self.report.bin_unread = Some(error.chain().to_string());
+                    break;
+                }
+            };
+            for binned in items {
+                let Some(path) = &binned.path else { continue };
+                let is = |row: &FileRow| {
+                    row.dest_path().is_some_and(|wanted| fold(wanted.as_str()) == fold(path.as_str()))
+                        && self.expected(row).size == binned.size
+                };
+                let Some(at) = lost.iter().position(is) else { continue };
+                let row = lost.swap_remove(at);
+                let words = match &binned.by {
+                    Some(person) => format!("in the recycle bin; deleted by {person}"),
+                    None => "in the recycle bin; it is not said who deleted it".to_owned(),
+                };
+                self.find(row, Reason::DeletedByUser, &words).await?;
+            }
+            match next {
+                Some(cursor) => page = Some(cursor),
+                None => break,
+            }
+        }
+        for row in lost {
+            let words = match &self.report.bin_unread {
+                Some(why) => {
+                    format!("the destination no longer holds it; the recycle bin could not be read: {why}")
+                }
+                None => "the destination no longer holds it".to_owned(),
+            };
+            self.find(row, Reason::AbsentAtDestination, &words).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The digests that a listing carries: what we computed ourselves is not among them.
+fn published(evidence: &Evidence) -> Evidence {
+    let mut digests = evidence.digests.clone();
+    if digests.quickxor.is_some() {
+        digests.sha256 = None;
+    }
+    Evidence { size: evidence.size, digests }
+}
+
+/// Asks for the one file at its path: a listing may lag behind, and absence is a grave thing to say.
+async fn ask(engine: &Engine, job: &crate::engine::Job, row: &FileRow) -> Look<Found> {
+    let Some(folder) = &row.folder_item else { return Look::Absent };
+    if let Err(error) = engine.go_on("verify") {
+        return Look::Unknown(error);
+    }
+    job.destination.find(folder, row.dest_name()).await
+}

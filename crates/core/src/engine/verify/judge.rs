@@ -1,0 +1,198 @@
+//! One file beside what the listing has under its object's id.
+
+use super::Verify;
+use super::places::Place;
+use crate::engine::prove::rewritable;
+use crate::error::StoreError;
+use crate::ledger::FoundRow;
+use crate::memo::MemoKey;
+use crate::proof::{Evidence, Sense};
+use crate::row::FileRow;
+use crate::state::{Reason, Via};
+use crate::store::KeptTimes;
+use crate::words::{RelPath, Times, fold};
+
+/// What the listing says of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It stands as it was proven, in this sense.
+    Held(Sense),
+    /// It does not, or not quite.
+    Finding(Reason, String),
+    /// The listing cannot tell.
+    Closer(Why),
+}
+
+/// Why one file must be asked for by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It stands as it was proven, after an earlier verify had found otherwise.
+    Mended,
+    /// Its revision is another one and nothing else: it may have more versions now.
+    Revision,
+    /// Its revision is another one, and the place publishes no digest that could tell more.
+    Silent,
+    /// It differs, and its kind is one that the service rewrites by itself.
+    Rewritten,
+}
+
+/// A file to be looked at by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Closer {
+    pub(super) row: FileRow,
+    pub(super) found: FoundRow,
+    pub(super) why: Why,
+}
+
+/// How two statements about a content stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Same {
+    /// A digest of both is equal, and none is not.
+    Digest,
+    /// Only the sizes could be compared, and are equal.
+    Size,
+    No,
+}
+
+fn same(expected: &Evidence, found: &Evidence) -> Same {
+    if expected.size != found.size {
+        return Same::No;
+    }
+    let pairs = [
+        (&expected.digests.sha256, &found.digests.sha256),
+        (&expected.digests.sha1, &found.digests.sha1),
+        (&expected.digests.quickxor, &found.digests.quickxor),
+    ];
+    let mut same = Same::Size;
+    for pair in pairs {
+        match pair {
+            (Some(ours), Some(theirs)) if ours == theirs => same = Same::Digest,
+            (Some(_), Some(_)) => return Same::No,
+            _ => {}
+        }
+    }
+    same
+}
+
+impl Verify<'_> {
+    /// Judges one file by what the listing has of its object.
+    pub(super) async fn judge(&mut self, row: &FileRow, found: &FoundRow) -> Result<Seen, StoreError> {
+        let Some(holding) = &row.holding else { return Ok(Seen::Closer(Why::Revision)) };
+        let same = same(&holding.evidence, &found.evidence);
+        if found.folder || same == Same::No {
+            return Ok(self.differs(row, found, &holding.evidence));
+        }
+        if let Some(moved) = self.is_elsewhere(row, found).await? {
+            return Ok(moved);
+        }
+        let kept = kept(row, self.job.destination.caps().keeps);
+        if let Some(words) = times_differ(kept, row.entry.times, found.times) {
+            let words = by(words, found.changed_by.as_deref());
+            return Ok(Seen::Finding(Reason::WrongTimes, words));
+        }
+        if holding.revision.is_some() && found.revision.is_some() && holding.revision != found.revision {
+            let silent = same == Same::Size && self.job.destination.caps().publishes.is_empty();
+            return Ok(Seen::Closer(if silent { Why::Silent } else { Why::Revision }));
+        }
+        let sense = if same == Same::Digest { self.sense } else { Sense::Unchanged };
+        Ok(Seen::Held(sense))
+    }
+
+    /// What an object that no longer has the proven content is.
+    fn differs(&self, row: &FileRow, found: &FoundRow, expected: &Evidence) -> Seen {
+        let words = match (found.folder, expected.size == found.evidence.size) {
+            (true, _) => "a folder stands there".to_owned(),
+            (_, true) => "the published hash is another one".to_owned(),
+            _ => format!("{} bytes, {} were proven", found.evidence.size.0, expected.size.0),
+        };
+        match &found.changed_by {
+            Some(person) => Seen::Finding(Reason::Edited, format!("{words}; last changed by {person}")),
+            None if !found.folder && rewritable(self.job, row) => Seen::Closer(Why::Rewritten),
+            None => Seen::Finding(Reason::ChangedAtDestination, words),
+        }
+    }
+
+    /// The finding where the object lies under another path than the one it was sent to.
+    async fn is_elsewhere(&mut self, row: &FileRow, found: &FoundRow) -> Result<Option<Seen>, StoreError> {
+        let Some(wanted) = row.dest_path() else { return Ok(None) };
+        let Some(Place { path, by }) = self.path_of(found).await? else { return Ok(None) };
+        if fold(path.as_str()) == fold(wanted.as_str()) || self.is_accepted(row, &path).await? {
+            return Ok(None);
+        }
+        let words = format!("now at {path}");
+        Ok(Some(match by {
+            Some(person) => Seen::Finding(Reason::MovedByUser, format!("{words}; by {person}")),
+            None => Seen::Finding(Reason::Misplaced, words),
+        }))
+    }
+
+    /// True where somebody accepted that the file lies there.
+    async fn is_accepted(&self, row: &FileRow, path: &RelPath) -> Result<bool, StoreError> {
+        let key = MemoKey::new(self.job.handle.id, ACCEPTED_PLACE, row.id.to_string());
+        let accepted = self.engine.ledger.memo(&key).await?;
+        Ok(accepted.is_some_and(|place| place == path.as_str()))
+    }
+}
+
+/// The memo of a path that was accepted for a file, by the file's id.
+pub(in crate::engine) const ACCEPTED_PLACE: &str = "accepted-place";
+
+/// Which times were set when the file was sent: a copy by the service sets none.
+fn kept(row: &FileRow, keeps: KeptTimes) -> KeptTimes {
+    match row.via {
+        Some(Via::Copy | Via::AlreadyThere) => KeptTimes::default(),
+        _ => keeps,
+    }
+}
+
+/// Where times that were kept are other ones, in words; compared in whole seconds, as services keep them.
+fn times_differ(kept: KeptTimes, wanted: Times, found: Times) -> Option<String> {
+    let (wanted, found) = (wanted.whole_seconds(), found.whole_seconds());
+    let pairs = [
+        (kept.modified, "modified", wanted.modified, found.modified),
+        (kept.created, "created", wanted.created, found.created),
+    ];
+    pairs.into_iter().find_map(|(kept, word, wanted, found)| {
+        let wanted = wanted.filter(|_| kept)?;
+        let found = found?;
+        (wanted != found).then(|| format!("{word} {found}, {wanted} at the source"))
+    })
+}
+
+fn by(words: String, person: Option<&str>) -> String {
+    match person {
+        Some(person) => format!("{words}; last changed by {person}"),
+        None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Algo, Digest, Digests};
+    use crate::words::ByteSize;
+
+    fn evidence(size: u64, byte: Option<u8>) -> Evidence {
+        let digests = byte.and_then(|byte| Digest::new(Algo::QuickXor, &[byte; 20])).map(Digests::quickxor);
+        Evidence { size: ByteSize(size), digests: digests.unwrap_or_else(Digests::none) }
+    }
+
+    #[test]
+    fn a_missing_digest_is_no_difference_and_no_equality() {
+        assert_eq!(same(&evidence(3, Some(1)), &evidence(3, Some(1))), Same::Digest);
+        assert_eq!(same(&evidence(3, Some(1)), &evidence(3, None)), Same::Size);
+        assert_eq!(same(&evidence(3, Some(1)), &evidence(3, Some(2))), Same::No);
+        assert_eq!(same(&evidence(3, None), &evidence(4, None)), Same::No);
+    }
+
+    #[test]
+    fn only_times_that_are_kept_are_compared_and_only_to_the_second() {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let wanted = Times { created: at("2020-01-01T00:00:00Z"), modified: at("2021-06-21T09:00:00.4Z") };
+        let found = Times { created: at("2024-01-01T00:00:00Z"), modified: at("2021-06-21T09:00:00Z") };
+        let both = KeptTimes { created: true, modified: true };
+        assert!(times_differ(both, wanted, found).is_some_and(|words| words.starts_with("created 2024")));
+        assert_eq!(times_differ(KeptTimes { created: false, ..both }, wanted, found), None);
+        assert_eq!(times_differ(both, Times::default(), found), None);
+    }
+}

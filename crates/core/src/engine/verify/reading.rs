@@ -1,0 +1,310 @@
+//! Reading back: the bytes of what stands there, those first that were read longest ago; and closer looks.
+
+use futures_util::StreamExt as _;
+
+use super::judge::{Closer, Why};
+use super::{ASKING, Sample, Verify};
+use crate::engine::survey::holding;
+use crate::engine::{Engine, Job};
+use crate::error::{ErrorKind, Look, StoreError};
+use crate::ledger::FileFilter;
+use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
+use crate::row::{FileRow, Standing};
+use crate::state::{Event, Reason, State};
+use crate::store::{Found, Holding};
+use crate::words::FileId;
+
+/// Files whose reading is recorded together.
+const BATCH: usize = 200;
+
+/// What reading one object back showed.
+enum Read {
+    Right(Box<Proof>),
+    Wrong(String),
+    Unknown(StoreError),
+}
+
+impl Verify<'_> {
+    /// Reads back as many files as were asked for.
+    pub(super) async fn read_back(&mut self) -> Result<(), StoreError> {
+        let (ledger, job) = (&self.engine.ledger, self.job.handle.id);
+        // All of them where files are chosen by more than age: eight bytes each.
+        let ids = ledger.stalest(job, usize::MAX >> 1).await?;
+        let mut left = self.options.sample.of(ids.len() as u64);
+        if let (Some(limit), Sample::All) = (self.options.limit, self.options.sample) {
+            left = left.min(limit);
+        }
+        let bytes = ledger.tally(job, None).await?.all().bytes.0;
+        self.engine.meter.expect(left, if self.options.sample == Sample::All { bytes } else { 0 });
+        for ids in ids.chunks(BATCH) {
+            if left == 0 {
+                break;
+            }
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                if left > 0
+                    && let Some(row) = self.due(*id).await?
+                {
+                    left -= 1;
+                    rows.push(row);
+                }
+            }
+            self.read_batch(rows).await?;
+        }
+        Ok(())
+    }
+
+    /// A file that is still proven and takes part in this verify.
+    async fn due(&self, id: FileId) -> Result<Option<FileRow>, StoreError> {
+        let filter = FileFilter {
+            standings: vec![Standing::In, Standing::Gone],
+            states: vec![State::Success],
+            ..FileFilter::default()
+        };
+        let rows = self.engine.ledger.scan(self.job.handle.id, &filter, FileId(id.0 - 1), 1).await?;
+        Ok(rows.into_iter().find(|row| row.id == id && self.options.takes(row)))
+    }
+
+    async fn read_batch(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
+        let (engine, job) = (self.engine, self.job);
+        let most = job.policy.files_in_flight.clamp(1, ASKING);
+        let expected: Vec<(FileRow, Evidence)> = rows
+            .into_iter()
+            .map(|row| {
+                let expected = self.expected(&row);
+                (row, expected)
+            })
+            .collect();
+        let mut reading = futures_util::stream::iter(expected)
+            .map(|(row, expected)| async move {
+                let there = row.holding.clone();
+                let read = match there {
+                    Some(there) => read(engine, job, &row, &there, &expected).await,
+                    None => {
+                        Read::Unknown(super::super::internal("read", &row.entry.name, &"nothing is held"))
+                    }
+                };
+                (row, read)
+            })
+            .buffer_unordered(most);
+        let mut right = Vec::new();
+        let mut others = Vec::new();
+        while let Some((row, read)) = reading.next().await {
+            match read {
+                Read::Right(_) if row.ours.sha256.is_some() => {
+                    self.report.read_bytes += row.holding.as_ref().map_or(0, |h| h.evidence.size.0);
+                    right.push(row.id);
+                }
+                read => others.push((row, read)),
+            }
+        }
+        drop(reading);
+        self.report.read += right.len() as u64;
+        let at = self.engine.clock.now();
+        if !right.is_empty() {
+            self.engine.ledger.confirm(&self.job.handle, right, Sense::Bytes, at).await?;
+        }
+        for (row, read) in others {
+            self.is_read(row, read).await?;
+        }
+        self.engine.go_on("verify")
+    }
+
+    async fn is_read(&mut self, mut row: FileRow, read: Read) -> Result<(), StoreError> {
+        match read {
+            Read::Right(proof) => {
+                self.report.read += 1;
+                self.report.read_bytes += proof.expected().size.0;
+                let sha256 = proof.expected().digests.sha256.clone();
+                let event = Event::Checked { sense: Sense::Bytes, holding: None, sha256 };
+                self.engine.note(&self.job.handle, &mut row, vec![event]).await
+            }
+            Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
+            Read::Unknown(error) => {
+                tracing::debug!(file = %row.id, error = %error.chain(), "could not be read back");
+                self.report.unknown += 1;
+                Ok(())
+            }
+            Read::Wrong(words) => self.is_wrong(row, &words).await,
+        }
+    }
+
+    /// The bytes are not the file's. Where the object changed since it was listed the next verify says what it is.
+    async fn is_wrong(&mut self, row: FileRow, words: &str) -> Result<(), StoreError> {
+        let now = match &row.folder_item {
+            Some(folder) => self.job.destination.find(folder, row.dest_name()).await,
+            None => Look::Absent,
+        };
+        let listed = row.holding.as_ref().map(|held| (&held.item, &held.evidence));
+        match now {
+            Look::Present(Found::File(there))
+                if listed.is_some_and(|(item, was)| {
+                    *item == there.item && was.size == there.evidence.size && agree(was, &there.evidence)
+                }) =>
+            {
+                let words = format!(
+                    "the bytes are not the file's: {words}, although the service says nothing changed"
+                );
+                self.find(row, Reason::ChangedAtDestination, &words).await
+            }
+            Look::Unknown(error) if error.code.is_some() => Err(error),
+            _ => {
+                self.report.unknown += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks at files of which the listing tells too little, one request or reading each.
+    pub(super) async fn look_closer(&mut self, closer: Vec<Closer>) -> Result<(), StoreError> {
+        for Closer { row, found, why } in closer {
+            self.engine.go_on("verify")?;
+            match why {
+                Why::Mended => self.is_mended(row, holding(&found)).await?,
+                Why::Revision => self.has_versions(row, holding(&found)).await?,
+                Why::Silent => self.read_silent(row, holding(&found)).await?,
+                Why::Rewritten => self.is_rewritten(row, holding(&found)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A file of which an earlier verify had found something stands as it was proven.
+    async fn is_mended(&mut self, row: FileRow, there: Holding) -> Result<(), StoreError> {
+        let expected = self.expected(&row);
+        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+        let at = self.engine.clock.now();
+        // What only reading had found is taken back only by reading.
+        let read = row.reason == Some(Reason::ChangedAtDestination);
+        let compared = match read {
+            true => Comparison::Undecided,
+            false => Proof::compare(&expected, &there.evidence, leg, ProofKind::Hash, at),
+        };
+        let answer = match compared {
+            Comparison::Proven(proof) => Read::Right(Box::new(proof)),
+            Comparison::Differs(words) => Read::Wrong(words),
+            Comparison::Undecided => read_once(self.engine, self.job, &row, &there, &expected).await,
+        };
+        match answer {
+            Read::Right(proof) => self.recover(row, there, *proof).await,
+            Read::Wrong(words) => {
+                let reason = row.reason.unwrap_or(Reason::ChangedAtDestination);
+                self.find(row, reason, &words).await
+            }
+            Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
+            Read::Unknown(_) => {
+                self.report.unknown += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a file SUCCESS again by a new proof.
+    pub(super) async fn recover(
+        &mut self,
+        mut row: FileRow,
+        there: Holding,
+        proof: Proof,
+    ) -> Result<(), StoreError> {
+        self.report.recovered += 1;
+        self.report.held += 1;
+        let via = row.via.unwrap_or(crate::state::Via::AlreadyThere);
+        let present = Event::Present {
+            holding: there,
+            via,
+            sent: crate::Digests::none(),
+            leg: None,
+            reason: Reason::Unproven,
+        };
+        let events = vec![
+            Event::Retried { comment: "it stands there again".to_owned() },
+            present,
+            Event::Proven(proof),
+        ];
+        self.engine.note(&self.job.handle, &mut row, events).await
+    }
+
+    /// The revision is another one and the content the same: more versions, or a change of no account.
+    async fn has_versions(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
+        let versions = match self.job.destination.versions(&there.item).await {
+            Ok(versions) => versions,
+            Err(error) if error.code.is_some() => return Err(error),
+            Err(_) => {
+                self.report.unknown += 1;
+                return Ok(());
+            }
+        };
+        let later = |at: &Option<jiff::Timestamp>| at.is_some_and(|at| at > row.changed_at);
+        let extra = versions.iter().filter(|at| later(at)).count();
+        if versions.len() > 1 && extra > 0 {
+            let words = format!("{} versions, {extra} of them made after it had landed", versions.len());
+            self.report.held += 1;
+            return self.find(row, Reason::ExtraVersions, &words).await;
+        }
+        self.report.held += 1;
+        let event = Event::Checked { sense: self.sense, holding: Some(Box::new(there)), sha256: None };
+        self.engine.note(&self.job.handle, &mut row, vec![event]).await
+    }
+
+    /// The place publishes no digest, and says that it changed: only its bytes can tell.
+    async fn read_silent(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
+        let expected = self.expected(&row);
+        match read(self.engine, self.job, &row, &there, &expected).await {
+            Read::Right(proof) => {
+                self.report.held += 1;
+                self.report.read += 1;
+                self.report.read_bytes += proof.expected().size.0;
+                let sha256 = proof.expected().digests.sha256.clone().filter(|_| row.ours.sha256.is_none());
+                let event = Event::Checked { sense: Sense::Bytes, holding: Some(Box::new(there)), sha256 };
+                self.engine.note(&self.job.handle, &mut row, vec![event]).await
+            }
+            Read::Wrong(words) => self.find(row, Reason::ChangedAtDestination, &words).await,
+            Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
+            Read::Unknown(_) => {
+                self.report.unknown += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// The service may have rewritten it, which the listing cannot tell from damage.
+    async fn is_rewritten(&mut self, row: FileRow, there: Holding) -> Result<(), StoreError> {
+        let expected = self.expected(&row);
+        let words = match expected.size == there.evidence.size {
+            true => "the published hash is another one".to_owned(),
+            false => format!("{} bytes, {} were proven", there.evidence.size.0, expected.size.0),
+        };
+        self.find(row, Reason::ChangedAtDestination, &words).await
+    }
+}
+
+fn agree(one: &Evidence, other: &Evidence) -> bool {
+    match (&one.digests.quickxor, &other.digests.quickxor) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
+/// Reads an object back; what seems wrong is read a second time before it is believed.
+async fn read(engine: &Engine, job: &Job, row: &FileRow, there: &Holding, expected: &Evidence) -> Read {
+    match read_once(engine, job, row, there, expected).await {
+        Read::Wrong(_) => read_once(engine, job, row, there, expected).await,
+        answer => answer,
+    }
+}
+
+async fn read_once(engine: &Engine, job: &Job, row: &FileRow, there: &Holding, expected: &Evidence) -> Read {
+    let read = match engine.read_back(job, row, there).await {
+        Ok(read) => read,
+        Err(error) => return Read::Unknown(error),
+    };
+    let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+    match Proof::compare(expected, &read, leg, ProofKind::Bytes, engine.clock.now()) {
+        Comparison::Proven(proof) => Read::Right(Box::new(proof)),
+        Comparison::Differs(words) => Read::Wrong(words),
+        Comparison::Undecided => {
+            let detail = "no digest of its content is known";
+            Read::Unknown(StoreError::new(ErrorKind::Unsupported, "compare", &row.entry.name, detail))
+        }
+    }
+}
