@@ -395,6 +395,10 @@ impl Ledger for CrashLedger {
         self.fuse.around("bind_folder", self.inner.bind_folder(job, folder, item)).await
     }
 
+    async fn unlook(&self, job: &JobHandle, subjects: Vec<String>) -> Result<(), StoreError> {
+        self.fuse.around("unlook", self.inner.unlook(job, subjects)).await
+    }
+
     async fn folder_timed(&self, job: &JobHandle, folder: FolderId) -> Result<(), StoreError> {
         self.fuse.around("folder_timed", self.inner.folder_timed(job, folder)).await
     }

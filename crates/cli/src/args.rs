@@ -5,7 +5,7 @@
 mod archive;
 
 pub(crate) use archive::{
-    Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
+    Accept, Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
 };
 
 use std::net::SocketAddr;
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Backlog(Backlog),
     /// Mend what a verify found, each file by the cheapest proven way.
     Repair(Repair),
+    /// Take what people did at the destination as the new truth.
+    Accept(Accept),
     /// Seal and open single files and names by hand, as rclone crypt does; --config is rclone.conf here.
     #[command(subcommand)]
     Seal(Seal),

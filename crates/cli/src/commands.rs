@@ -1,5 +1,6 @@
 //! The commands, one file each; here they are told apart.
 
+mod accept;
 mod backlog;
 mod completions;
 mod crawl;
@@ -58,6 +59,7 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Verify(args) => verify::verify(context, &args).await,
         Command::Backlog(args) => backlog::backlog(context, &args).await,
         Command::Repair(args) => repair::repair(context, &args).await,
+        Command::Accept(args) => accept::accept(context, &args).await,
         Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
         Command::Log(args) => log::log(context, args).await,

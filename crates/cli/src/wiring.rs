@@ -278,6 +278,11 @@ async fn slots(
     Ok(slots)
 }
 
+/// A command that is about files, asked of an archive.
+pub(crate) fn no_landed(job: &str) -> CommandError {
+    CommandError::new(Code::BadArgument, format!("{job} is an archive: its findings are settled by `repair`"))
+}
+
 /// The error of an archive's command for a job that is none.
 pub(crate) fn no_archive(job: &str) -> CommandError {
     let detail = format!("the source of {job} is no catalogue of posts");

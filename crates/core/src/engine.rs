@@ -16,6 +16,7 @@ mod mover;
 mod place;
 mod plan;
 mod prove;
+mod repair;
 mod run;
 mod sealing;
 mod survey;
@@ -27,6 +28,7 @@ pub use filter::{FilterError, Filters};
 pub use job::{Job, MoveOptions, NamePolicy, Policy, Slot};
 pub use meter::{Meter, MeterReading};
 pub use plan::{PlanReport, Unlandable};
+pub use repair::{Accepted, Mended, Remedy, RepairOptions, RepairPlan, RepairReport};
 pub use run::{RunOptions, RunReport, Stage};
 pub use verify::{Depth, Sample, VerifyOptions, VerifyReport};
 

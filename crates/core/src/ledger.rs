@@ -207,6 +207,9 @@ pub trait Ledger: Memo + Send + Sync {
     /// Forgets all looks that are older than a moment, because a newer pass did not meet their subjects.
     async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError>;
 
+    /// Forgets the looks of these subjects, because what they found is settled. Unknown ones are passed over.
+    async fn unlook(&self, job: &JobHandle, subjects: Vec<String>) -> Result<(), StoreError>;
+
     /// Binds a source folder to the destination's folder that carries it, or unbinds it.
     async fn bind_folder(
         &self,

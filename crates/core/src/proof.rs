@@ -73,11 +73,13 @@ pub enum SourceLeg {
     Unpublished,
     /// The source publishes something else, and two reads gave the same bytes.
     Contradicted,
+    /// Somebody accepted what a person made of the file at the destination: it is not the source's content.
+    Accepted,
 }
 
 impl SourceLeg {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Matched, Self::Unpublished, Self::Contradicted];
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Matched, Self::Unpublished, Self::Contradicted, Self::Accepted];
 
     /// The name in tables and JSON.
     #[must_use]
@@ -86,6 +88,7 @@ impl SourceLeg {
             Self::Matched => "matched",
             Self::Unpublished => "unpublished",
             Self::Contradicted => "contradicted",
+            Self::Accepted => "accepted",
         }
     }
 

@@ -319,6 +319,11 @@ impl FileRow {
         self.via = Some(via);
         if !sent.is_empty() {
             self.ours = sent.clone();
+            // What a person made of it has a size of its own, and is not what was sealed.
+            if self.leg == Some(SourceLeg::Accepted) {
+                self.ours_size = Some(holding.evidence.size);
+                self.sealed = None;
+            }
         }
         self.settle_reason(Some(reason), "");
     }

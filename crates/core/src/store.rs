@@ -49,6 +49,8 @@ pub struct Prices {
     pub folder: Fee,
     /// One copy by the service.
     pub copy: Fee,
+    /// Moving, dating or removing one object.
+    pub amend: Fee,
 }
 
 /// What a source can do.
@@ -500,6 +502,14 @@ pub trait Destination: Send + Sync {
     /// `Changed` where the object is no longer what is described; `Exists` where something else stands there.
     async fn relocate(&self, from: &Holding, parent: &ItemKey, name: &str) -> Result<Holding, StoreError> {
         Err(unable("move", &from.item, &format!("to {name} in {parent}: this place moves nothing")))
+    }
+
+    /// Takes an object away so that it can be brought back: into the recycle bin. Taking it away again changes nothing.
+    ///
+    /// # Errors
+    /// `Changed` where the object is no longer what is described.
+    async fn remove(&self, from: &Holding) -> Result<(), StoreError> {
+        Err(unable("remove", &from.item, "this place keeps nothing that was removed"))
     }
 
     /// Sets the times of an object and says what it is then. Repeating it changes nothing, but may cost a version.

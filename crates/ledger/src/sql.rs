@@ -388,6 +388,11 @@ impl Ledger for SqlLedger {
         self.writer.call(move |tx| Box::pin(async move { looks::forget(tx, &job, before).await })).await
     }
 
+    async fn unlook(&self, job: &JobHandle, subjects: Vec<String>) -> Result<(), StoreError> {
+        let job = job.clone();
+        self.writer.call(move |tx| Box::pin(async move { looks::settle(tx, &job, subjects).await })).await
+    }
+
     async fn bind_folder(
         &self,
         job: &JobHandle,

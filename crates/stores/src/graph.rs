@@ -56,6 +56,7 @@ pub(crate) const PRICES: Prices = Prices {
     // The PATCH for the times travels in a batch of twenty and is priced by itself.
     folder: Fee { requests: 1, units: 4 },
     copy: Fee { requests: 3, units: 3 },
+    amend: Fee { requests: 1, units: 2 },
 };
 
 /// The quotas of one app in one tenant, for the lane's configuration. The caller takes off the margin.

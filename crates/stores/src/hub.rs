@@ -101,4 +101,5 @@ pub(crate) const PRICES: Prices = Prices {
     empty_file: Fee { requests: 0, units: 0 },
     folder: Fee { requests: 0, units: 0 },
     copy: Fee { requests: 0, units: 0 },
+    amend: Fee { requests: 0, units: 0 },
 };

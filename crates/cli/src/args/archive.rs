@@ -141,21 +141,47 @@ pub(crate) struct Repair {
     /// Only say what would be done.
     #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,
-    /// At most this many posts.
-    #[arg(long, env = "LANDFALL_LIMIT", value_name = "POSTS")]
+    /// At most this many findings (of an archive: posts).
+    #[arg(long, env = "LANDFALL_LIMIT", value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Only this pattern (1, 1b, 2, 3, 4, 5, 6) or this finding (wrong-path, leak, …); may be given several times.
+    /// Only this finding (misplaced, wrong-path, leak, …), or of an archive this pattern (1, 1b, 2, 3, 4, 5, 6);
+    /// may be given several times.
     #[arg(long, env = "LANDFALL_PATTERN", value_name = "PATTERN", value_delimiter = '\n')]
     pub(crate) pattern: Vec<String>,
     /// Look again at what the old checker's progress file calls missing, and mend what is wrong with it.
     #[arg(long, env = "LANDFALL_FROM", value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
+    /// Mend this work of other people too: edited, moved-by-user, deleted-by-user (not for archives).
+    #[arg(long, env = "LANDFALL_INCLUDE", value_name = "KIND", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Take doubles away, into the recycle bin, where the file that they repeat is proven (not for archives).
+    #[arg(long, env = "LANDFALL_REMOVE_DOUBLES", value_parser = FalseyValueParser::new())]
+    pub(crate) remove_doubles: bool,
     /// Take plain files away from the Hub, once the sealed ones are proven. Older commits keep them.
     #[arg(long, env = "LANDFALL_REMOVE_LEAKS", value_parser = FalseyValueParser::new())]
     pub(crate) remove_leaks: bool,
     /// Try again what was settled for good (deleted posts, protected accounts, dead media).
     #[arg(long, env = "LANDFALL_RETRY_GONE", value_parser = FalseyValueParser::new())]
     pub(crate) retry_gone: bool,
+}
+
+/// Arguments of `accept`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Accept {
+    /// The job's name in the configuration.
+    pub(crate) job: String,
+    /// Paths as `verify` shows them, or patterns (`*.docx`, `会議/**`); without any, `--all` is needed.
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// Everything that people did.
+    #[arg(long, env = "LANDFALL_ALL", value_parser = FalseyValueParser::new(), conflicts_with = "paths")]
+    pub(crate) all: bool,
+    /// Only this kind of finding; may be given several times.
+    #[arg(long, env = "LANDFALL_INCLUDE", value_name = "KIND", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Only say what would be accepted.
+    #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
+    pub(crate) dry_run: bool,
 }
 
 /// The commands of `seal`.

@@ -4,6 +4,9 @@
 //! them apart.
 
 mod archive;
+mod landed;
+
+pub(crate) use landed::kinds;
 
 use tokio::time::Instant;
 
@@ -16,7 +19,10 @@ pub(crate) async fn repair(context: &mut Context, args: &Repair) -> Result<Exit,
     let started = Instant::now();
     let asked = Asked { posts: args.posts.clone(), writes: !args.dry_run, ..Asked::default() };
     let session = Session::open(context, &args.job, asked).await?;
-    let outcome = archive::repair(context, &session, args, started).await;
+    let outcome = match session.archive {
+        Some(_) => archive::repair(context, &session, args, started).await,
+        None => landed::repair(context, &session, args, started).await,
+    };
     let closed = session.close().await;
     let exit = outcome?;
     closed?;

@@ -307,6 +307,10 @@ impl Engine {
         there: Holding,
         words: String,
     ) -> Result<(), StoreError> {
+        // It was shown not to be what belongs there, whoever put it there.
+        if job.policy.replaces.contains(&row.entry.key) {
+            return self.note(&job.handle, row, vec![Event::Displaced]).await;
+        }
         let ours = matches!(row.via, Some(Via::Stream | Via::Spool | Via::Copy));
         if ours && rewritable(job, row) {
             return self.remark(job, row, Reason::Rewritten, &words, Some(there)).await;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::engine::mover::{Mode, Mover};
+use crate::engine::verify::is_landed;
 use crate::engine::{CrawlReport, Engine, Filters, Job, MoveOptions};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, Record, Tally};
 use crate::memo::MemoKey;
 use crate::row::Standing;
-use crate::state::{Event, State};
+use crate::state::{Event, Reason, State};
 use crate::store::{Gather, Gathered, Owed, Told};
 use crate::words::{FileId, ItemKey};
 
@@ -33,6 +34,8 @@ pub enum Stage {
     Upload,
     /// What is NG goes again, what is DUPE is proven again; no crawl.
     Retry,
+    /// What was let go again for a repair; no crawl, nothing else is tried again.
+    Repair,
 }
 
 /// How a run is to go.
@@ -131,7 +134,7 @@ impl Engine {
         loop {
             let more = match options.stage {
                 Stage::All | Stage::Download => self.gather(job, options, report).await?,
-                Stage::Upload | Stage::Retry => false,
+                Stage::Upload | Stage::Retry | Stage::Repair => false,
             };
             turn.more = more && options.limit.is_none();
             self.run_stage(job, options, report, &mut turn).await?;
@@ -161,7 +164,7 @@ impl Engine {
                 }
             }
             Stage::Retry => self.retry_failed(job, true).await?,
-            Stage::Upload => {}
+            Stage::Upload | Stage::Repair => {}
         }
         if options.stage == Stage::Download {
             return self.move_files(job, Mode::Download, options, report, turn).await;
@@ -363,7 +366,10 @@ impl Engine {
             let at = self.clock.now();
             let records: Vec<Record> = rows
                 .iter()
-                .filter(|row| all || row.reason != Some(crate::state::Reason::Imported))
+                .filter(|row| all || row.reason != Some(Reason::Imported))
+                // What a verify found is mended by a repair, and what a person did only where that was asked for.
+                .filter(|row| row.state != State::Ng || !is_landed(row))
+                .filter(|row| all || row.reason != Some(Reason::DeletionAccepted))
                 .map(|row| Record {
                     file: row.id,
                     expect: row.state,

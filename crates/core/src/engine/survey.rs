@@ -152,6 +152,8 @@ impl Engine {
             let records: Vec<Record> = pairs
                 .iter()
                 .filter(|(row, found)| is_same_place(row, found))
+                // What is to be replaced is not taken for the file, whatever hash it publishes.
+                .filter(|(row, _)| row.intended || !job.policy.replaces.contains(&row.entry.key))
                 .map(|(row, found)| Record {
                     file: row.id,
                     expect: row.state,

@@ -19,12 +19,15 @@ use jiff::Timestamp;
 use crate::engine::{Engine, Filters, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::FileFilter;
-use crate::proof::Sense;
+use crate::proof::{Evidence, ProofKind, Sense};
 use crate::row::{FileRow, Standing};
 use crate::state::{Reason, State};
 use crate::words::{FileId, ItemKey};
 use judge::Seen;
 use places::Places;
+use telling::Sight;
+
+pub(super) use telling::{ACCEPTED, lapses};
 
 /// Files laid beside the listing at a time.
 const BATCH: usize = 1000;
@@ -261,17 +264,34 @@ impl Verify<'_> {
                 self.engine.ledger.confirm(&self.job.handle, files, sense, at).await?;
             }
         }
-        for (row, reason, words) in batch.found {
-            self.find(row, reason, &words).await?;
+        for (row, reason, sight) in batch.found {
+            self.find(row, reason, sight).await?;
         }
         self.look_closer(batch.closer).await?;
         self.look_for_gone(batch.gone).await
     }
 }
 
+/// What the destination should hold: what it was seen to hold when it was proven, with our own SHA-256.
+pub(super) fn expected(row: &FileRow) -> Evidence {
+    match (&row.holding, row.proven) {
+        // The service's own content is what was shown: its SHA-256 is with it.
+        (Some(holding), Some(ProofKind::Parts)) => holding.evidence.clone(),
+        (Some(holding), _) => {
+            let mut expected = row.evidence();
+            let theirs = &holding.evidence.digests;
+            expected.digests.quickxor = expected.digests.quickxor.or_else(|| theirs.quickxor.clone());
+            expected.digests.sha1 = expected.digests.sha1.or_else(|| theirs.sha1.clone());
+            expected
+        }
+        (None, _) => row.evidence(),
+    }
+}
+
 /// True for a file that once was proven, and whose failure, if any, is a verify's.
-fn is_landed(row: &FileRow) -> bool {
-    row.state == State::Success || row.reason.is_some_and(|reason| LAPSED.contains(&reason))
+pub(super) fn is_landed(row: &FileRow) -> bool {
+    let lapsed = row.proven.is_some() && row.reason.is_some_and(|reason| LAPSED.contains(&reason));
+    row.state == State::Success || lapsed
 }
 
 /// What a page of files amounts to.
@@ -279,7 +299,7 @@ fn is_landed(row: &FileRow) -> bool {
 struct Batch {
     unchanged: Vec<FileId>,
     hashed: Vec<FileId>,
-    found: Vec<(FileRow, Reason, String)>,
+    found: Vec<(FileRow, Reason, Sight)>,
     closer: Vec<judge::Closer>,
     gone: Vec<FileRow>,
 }
@@ -292,7 +312,7 @@ impl Batch {
             }
             Seen::Held(Sense::Hash) => self.hashed.push(row.id),
             Seen::Held(_) => self.unchanged.push(row.id),
-            Seen::Finding(reason, words) => self.found.push((row, reason, words)),
+            Seen::Finding(reason, sight) => self.found.push((row, reason, sight)),
             Seen::Closer(why) => self.closer.push(judge::Closer { row, found, why }),
         }
     }

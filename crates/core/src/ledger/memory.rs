@@ -329,6 +329,15 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
+    async fn unlook(&self, job: &JobHandle, subjects: Vec<String>) -> Result<(), StoreError> {
+        let mut store = self.store();
+        let looks = &mut store.fenced(job)?.looks;
+        for subject in subjects {
+            looks.remove(&subject);
+        }
+        Ok(())
+    }
+
     async fn bind_folder(
         &self,
         job: &JobHandle,

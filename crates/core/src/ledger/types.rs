@@ -357,13 +357,14 @@ impl Tally {
         })
     }
 
-    /// True where everything that takes part is SUCCESS, and nothing was skipped or left unplaced. A
+    /// True where everything that takes part is SUCCESS or was deleted by a person with somebody's consent, and nothing was skipped or left unplaced. A
     /// source that has lost everything (an unmounted disk looks like that) is not complete.
     #[must_use]
     pub fn complete(&self) -> bool {
         let emptied = self.all().files == 0 && self.gone > 0;
+        let accepted = self.reasons.get(&(State::Ng, Reason::DeletionAccepted)).copied().unwrap_or_default();
         !emptied
-            && self.all().files == self.files(State::Success)
+            && self.all().files == self.files(State::Success) + accepted
             && self.skipped.is_empty()
             && self.unsettled == 0
     }

@@ -15,7 +15,7 @@ use sqlx::any::AnyRow;
 
 use super::jobs::{bound, fence};
 use crate::error::{corrupt, failed};
-use crate::rows::{Cells, bulk, moment};
+use crate::rows::{Cells, bulk, bulk_of, moment};
 
 const PUT: &str = "
 INSERT INTO look (job, subject, owner, section, answer, finding, detail, at)
@@ -110,5 +110,19 @@ pub(super) async fn forget(
     fence(tx, job).await?;
     let forget = sqlx::query(FORGET).bind(job.id.0).bind(moment(before));
     forget.execute(tx).await.map_err(failed("forget looks"))?;
+    Ok(())
+}
+
+const SETTLE: &str = "
+DELETE FROM look WHERE job = $1 AND subject IN (SELECT e.value ->> 0 FROM json_each($2) AS e)";
+
+pub(super) async fn settle(
+    tx: &mut AnyConnection,
+    job: &JobHandle,
+    subjects: Vec<String>,
+) -> Result<(), StoreError> {
+    fence(tx, job).await?;
+    let settle = sqlx::query(SETTLE).bind(job.id.0).bind(bulk_of(subjects));
+    settle.execute(tx).await.map_err(failed("settle looks"))?;
     Ok(())
 }

@@ -144,6 +144,26 @@ impl GraphDestination {
         Err(unexpected("move", name, "the service did not carry it out"))
     }
 
+    /// Deletes into the recycle bin, if it is still what is described.
+    pub(super) async fn remove_item(&self, from: &Holding) -> Result<(), StoreError> {
+        let subject = format!("item {}", from.item);
+        let mut call =
+            Call::new(Method::DELETE, self.place.address.item(from.item.as_str()), "delete", &subject)
+                .cost(units(2));
+        if let Some(revision) = &from.revision {
+            call = call.header(header::IF_MATCH, &revision.0);
+        }
+        let answer = self.place.wire.send(&call).await?;
+        // An attempt before this one may have been carried out.
+        if answer.status.is_success() || answer.status.as_u16() == 404 {
+            return Ok(());
+        }
+        if answer.status.as_u16() == 412 {
+            return Err(StoreError::new(ErrorKind::Changed, "delete", subject, "it was changed meanwhile"));
+        }
+        Err(write_refused(&Refusal::of(&answer), "delete", &subject))
+    }
+
     /// Sets times and gives what is held then.
     pub(super) async fn date(&self, item: &ItemKey, times: Times) -> Result<Holding, StoreError> {
         let subject = format!("item {item}");

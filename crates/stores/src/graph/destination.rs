@@ -293,6 +293,10 @@ impl Destination for GraphDestination {
         self.move_item(from, parent, name).await
     }
 
+    async fn remove(&self, from: &Holding) -> Result<(), StoreError> {
+        self.remove_item(from).await
+    }
+
     async fn set_times(&self, item: &ItemKey, times: Times) -> Result<Holding, StoreError> {
         self.date(item, times).await
     }

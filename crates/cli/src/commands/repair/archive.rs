@@ -36,6 +36,11 @@ pub(super) async fn repair(
     args: &Repair,
     started: Instant,
 ) -> Result<Exit, CommandError> {
+    if !args.include.is_empty() || args.remove_doubles {
+        let detail =
+            "--include and --remove-doubles are about files that people work with; an archive has none";
+        return Err(CommandError::new(Code::BadArgument, detail));
+    }
     let options = options(args)?;
     let kept = Kept { screen: context.screen.clone(), seen: Mutex::default(), met: Mutex::default() };
     let report = kept.totals(mend(context, session, &options, &kept).await?);

@@ -231,6 +231,11 @@ impl Mover {
         if differs && turn == 0 && row.holding.as_ref().is_some_and(|h| same_object(h, &there)) {
             return Ok(Next::Replace(there.item));
         }
+        // It was read and found to be other bytes, although the service may publish the hash of the right ones.
+        let shown_wrong = self.job.policy.replaces.contains(&row.entry.key) && (differs || !row.intended);
+        if shown_wrong && turn == 0 {
+            return Ok(Next::Replace(there.item));
+        }
         if differs && !may_be_ours {
             match self.job.policy.conflict(&row.entry.key) {
                 OnConflict::Replace if turn == 0 => return Ok(Next::Replace(there.item)),

@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt as _;
 
-use super::{ASKING, Verify};
+use super::telling::Sight;
+use super::{ASKING, Verify, expected};
 use crate::engine::Engine;
 use crate::engine::survey::holding;
 use crate::error::{Look, StoreError};
@@ -39,7 +40,7 @@ impl Verify<'_> {
                 }
                 Look::Present(Found::File(there)) => self.is_replaced(row, there).await?,
                 Look::Present(Found::Folder(_)) | Look::Absent => match self.lies_elsewhere(&row).await? {
-                    Some((reason, words)) => self.find(row, reason, &words).await?,
+                    Some((reason, sight)) => self.find(row, reason, sight).await?,
                     None => lost.push(row),
                 },
             }
@@ -49,7 +50,7 @@ impl Verify<'_> {
 
     /// Something stands at the file's path, and it is not the object that was proven.
     async fn is_replaced(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let expected = self.expected(&row);
+        let wanted = expected(&row);
         if let Some(ours) = &row.holding
             && ours.item == there.item
         {
@@ -59,10 +60,10 @@ impl Verify<'_> {
         }
         let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.engine.clock.now();
-        let mut compared = Proof::compare(&expected, &there.evidence, leg, ProofKind::Hash, at);
+        let mut compared = Proof::compare(&wanted, &there.evidence, leg, ProofKind::Hash, at);
         if compared == Comparison::Undecided {
             let read = self.engine.read_back(self.job, &row, &there).await?;
-            compared = Proof::compare(&expected, &read, leg, ProofKind::Bytes, at);
+            compared = Proof::compare(&wanted, &read, leg, ProofKind::Bytes, at);
         }
         match compared {
             Comparison::Proven(proof) => {
@@ -84,38 +85,16 @@ impl Verify<'_> {
             }
             Comparison::Differs(words) => {
                 let found = self.engine.ledger.found_item(self.job.tree, &there.item).await?;
-                match found.and_then(|found| found.changed_by) {
-                    Some(person) => {
-                        let words = format!("another object stands there ({words}); by {person}");
-                        self.find(row, Reason::Edited, &words).await
-                    }
-                    None => {
-                        let words = format!("another object stands there ({words})");
-                        self.find(row, Reason::ChangedAtDestination, &words).await
-                    }
-                }
+                let by = found.and_then(|found| found.changed_by);
+                let reason = if by.is_some() { Reason::Edited } else { Reason::ChangedAtDestination };
+                let sight = Sight::of(format!("another object stands there: {words}")).by(by.as_deref());
+                self.find(row, reason, Sight { item: Some(there.item), ..sight }).await
             }
-        }
-    }
-
-    /// What the destination should hold: what it was seen to hold when it was proven, with our own SHA-256.
-    pub(super) fn expected(&self, row: &FileRow) -> Evidence {
-        match (&row.holding, row.proven) {
-            // The service's own content is what was shown: its SHA-256 is with it.
-            (Some(holding), Some(ProofKind::Parts)) => holding.evidence.clone(),
-            (Some(holding), _) => {
-                let mut expected = row.evidence();
-                let theirs = &holding.evidence.digests;
-                expected.digests.quickxor = expected.digests.quickxor.or_else(|| theirs.quickxor.clone());
-                expected.digests.sha1 = expected.digests.sha1.or_else(|| theirs.sha1.clone());
-                expected
-            }
-            (None, _) => row.evidence(),
         }
     }
 
     /// The finding where the same content lies elsewhere in the job's part of the destination, held for nobody.
-    async fn lies_elsewhere(&mut self, row: &FileRow) -> Result<Option<(Reason, String)>, StoreError> {
+    async fn lies_elsewhere(&mut self, row: &FileRow) -> Result<Option<(Reason, Sight)>, StoreError> {
         let Some(held) = &row.holding else { return Ok(None) };
         let like =
             self.engine.ledger.found_like(self.job.tree, &published(&held.evidence), CANDIDATES).await?;
@@ -129,26 +108,24 @@ impl Verify<'_> {
                 continue;
             }
             self.claimed.insert(found.item.clone());
-            let words = format!("now at {}", place.path);
-            return Ok(Some(match place.by {
-                Some(person) => (Reason::MovedByUser, format!("{words}; by {person}")),
-                None => (Reason::Misplaced, words),
-            }));
+            let reason = if place.by.is_some() { Reason::MovedByUser } else { Reason::Misplaced };
+            let sight = Sight::of(format!("now at {}", place.path)).by(place.by.as_deref());
+            return Ok(Some((reason, Sight { item: Some(found.item), at: Some(place.path), ..sight })));
         }
         Ok(None)
     }
 
     /// True where the listing's digests tell that it is the same content, or reading shows it.
     pub(super) async fn is_the_same(&self, row: &FileRow, found: &FoundRow) -> Result<bool, StoreError> {
-        let expected = self.expected(row);
+        let wanted = expected(row);
         let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.engine.clock.now();
-        match Proof::compare(&expected, &found.evidence, leg, ProofKind::Hash, at) {
+        match Proof::compare(&wanted, &found.evidence, leg, ProofKind::Hash, at) {
             Comparison::Proven(_) => Ok(true),
             Comparison::Differs(_) => Ok(false),
             Comparison::Undecided => match self.engine.read_back(self.job, row, &holding(found)).await {
                 Ok(read) => Ok(matches!(
-                    Proof::compare(&expected, &read, leg, ProofKind::Bytes, at),
+                    Proof::compare(&wanted, &read, leg, ProofKind::Bytes, at),
                     Comparison::Proven(_)
                 )),
                 Err(error) if error.code.is_some() => Err(error),
@@ -175,15 +152,15 @@ impl Verify<'_> {
                 let Some(path) = &binned.path else { continue };
                 let is = |row: &FileRow| {
                     row.dest_path().is_some_and(|wanted| fold(wanted.as_str()) == fold(path.as_str()))
-                        && self.expected(row).size == binned.size
+                        && expected(row).size == binned.size
                 };
                 let Some(at) = lost.iter().position(is) else { continue };
                 let row = lost.swap_remove(at);
-                let words = match &binned.by {
-                    Some(person) => format!("in the recycle bin; deleted by {person}"),
-                    None => "in the recycle bin; it is not said who deleted it".to_owned(),
+                let sight = match &binned.by {
+                    Some(person) => Sight::of("deleted; it lies in the recycle bin").by(Some(person)),
+                    None => Sight::of("it lies in the recycle bin; who deleted it is not said"),
                 };
-                self.find(row, Reason::DeletedByUser, &words).await?;
+                self.find(row, Reason::DeletedByUser, sight).await?;
             }
             match next {
                 Some(cursor) => page = Some(cursor),
@@ -197,7 +174,7 @@ impl Verify<'_> {
                 }
                 None => "the destination no longer holds it".to_owned(),
             };
-            self.find(row, Reason::AbsentAtDestination, &words).await?;
+            self.find(row, Reason::AbsentAtDestination, Sight::of(words)).await?;
         }
         Ok(())
     }

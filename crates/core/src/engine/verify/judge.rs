@@ -2,6 +2,7 @@
 
 use super::Verify;
 use super::places::Place;
+use super::telling::{ACCEPTED, Sight, subject};
 use crate::engine::prove::rewritable;
 use crate::error::StoreError;
 use crate::ledger::FoundRow;
@@ -18,7 +19,7 @@ pub(super) enum Seen {
     /// It stands as it was proven, in this sense.
     Held(Sense),
     /// It does not, or not quite.
-    Finding(Reason, String),
+    Finding(Reason, Sight),
     /// The listing cannot tell.
     Closer(Why),
 }
@@ -87,8 +88,9 @@ impl Verify<'_> {
         }
         let kept = kept(row, self.job.destination.caps().keeps);
         if let Some(words) = times_differ(kept, row.entry.times, found.times) {
-            let words = by(words, found.changed_by.as_deref());
-            return Ok(Seen::Finding(Reason::WrongTimes, words));
+            let revision = found.revision.as_ref().map(|revision| revision.0.clone());
+            let sight = Sight { revision, ..Sight::of(words).by(found.changed_by.as_deref()) };
+            return Ok(Seen::Finding(Reason::WrongTimes, sight));
         }
         if holding.revision.is_some() && found.revision.is_some() && holding.revision != found.revision {
             let silent = same == Same::Size && self.job.destination.caps().publishes.is_empty();
@@ -106,9 +108,9 @@ impl Verify<'_> {
             _ => format!("{} bytes, {} were proven", found.evidence.size.0, expected.size.0),
         };
         match &found.changed_by {
-            Some(person) => Seen::Finding(Reason::Edited, format!("{words}; last changed by {person}")),
+            Some(person) => Seen::Finding(Reason::Edited, Sight::of(words).by(Some(person))),
             None if !found.folder && rewritable(self.job, row) => Seen::Closer(Why::Rewritten),
-            None => Seen::Finding(Reason::ChangedAtDestination, words),
+            None => Seen::Finding(Reason::ChangedAtDestination, Sight::of(words)),
         }
     }
 
@@ -119,23 +121,22 @@ impl Verify<'_> {
         if fold(path.as_str()) == fold(wanted.as_str()) || self.is_accepted(row, &path).await? {
             return Ok(None);
         }
-        let words = format!("now at {path}");
-        Ok(Some(match by {
-            Some(person) => Seen::Finding(Reason::MovedByUser, format!("{words}; by {person}")),
-            None => Seen::Finding(Reason::Misplaced, words),
-        }))
+        let reason = if by.is_some() { Reason::MovedByUser } else { Reason::Misplaced };
+        let sight = Sight::of(format!("now at {path}")).by(by.as_deref());
+        Ok(Some(Seen::Finding(reason, Sight { at: Some(path), ..sight })))
     }
 
     /// True where somebody accepted that the file lies there.
     async fn is_accepted(&self, row: &FileRow, path: &RelPath) -> Result<bool, StoreError> {
-        let key = MemoKey::new(self.job.handle.id, ACCEPTED_PLACE, row.id.to_string());
-        let accepted = self.engine.ledger.memo(&key).await?;
-        Ok(accepted.is_some_and(|place| place == path.as_str()))
+        for reason in [Reason::MovedByUser, Reason::Misplaced] {
+            let key = MemoKey::new(self.job.handle.id, ACCEPTED, subject(row, reason, None));
+            if self.engine.ledger.memo(&key).await?.is_some_and(|place| place == path.as_str()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
-
-/// The memo of a path that was accepted for a file, by the file's id.
-pub(in crate::engine) const ACCEPTED_PLACE: &str = "accepted-place";
 
 /// Which times were set when the file was sent: a copy by the service sets none.
 fn kept(row: &FileRow, keeps: KeptTimes) -> KeptTimes {
@@ -157,13 +158,6 @@ fn times_differ(kept: KeptTimes, wanted: Times, found: Times) -> Option<String> 
         let found = found?;
         (wanted != found).then(|| format!("{word} {found}, {wanted} at the source"))
     })
-}
-
-fn by(words: String, person: Option<&str>) -> String {
-    match person {
-        Some(person) => format!("{words}; last changed by {person}"),
-        None => words,
-    }
 }
 
 #[cfg(test)]

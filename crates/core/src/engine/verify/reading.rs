@@ -3,7 +3,8 @@
 use futures_util::StreamExt as _;
 
 use super::judge::{Closer, Why};
-use super::{ASKING, Sample, Verify};
+use super::telling::Sight;
+use super::{ASKING, Sample, Verify, expected};
 use crate::engine::survey::holding;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, Look, StoreError};
@@ -68,14 +69,14 @@ impl Verify<'_> {
     async fn read_batch(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
         let (engine, job) = (self.engine, self.job);
         let most = job.policy.files_in_flight.clamp(1, ASKING);
-        let expected: Vec<(FileRow, Evidence)> = rows
+        let wanted: Vec<(FileRow, Evidence)> = rows
             .into_iter()
             .map(|row| {
-                let expected = self.expected(&row);
-                (row, expected)
+                let wanted = expected(&row);
+                (row, wanted)
             })
             .collect();
-        let mut reading = futures_util::stream::iter(expected)
+        let mut reading = futures_util::stream::iter(wanted)
             .map(|(row, expected)| async move {
                 let there = row.holding.clone();
                 let read = match there {
@@ -145,7 +146,7 @@ impl Verify<'_> {
                 let words = format!(
                     "the bytes are not the file's: {words}, although the service says nothing changed"
                 );
-                self.find(row, Reason::ChangedAtDestination, &words).await
+                self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await
             }
             Look::Unknown(error) if error.code.is_some() => Err(error),
             _ => {
@@ -171,25 +172,25 @@ impl Verify<'_> {
 
     /// A file of which an earlier verify had found something stands as it was proven.
     async fn is_mended(&mut self, row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let expected = self.expected(&row);
+        let wanted = expected(&row);
         let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.engine.clock.now();
         // What only reading had found is taken back only by reading.
         let read = row.reason == Some(Reason::ChangedAtDestination);
         let compared = match read {
             true => Comparison::Undecided,
-            false => Proof::compare(&expected, &there.evidence, leg, ProofKind::Hash, at),
+            false => Proof::compare(&wanted, &there.evidence, leg, ProofKind::Hash, at),
         };
         let answer = match compared {
             Comparison::Proven(proof) => Read::Right(Box::new(proof)),
             Comparison::Differs(words) => Read::Wrong(words),
-            Comparison::Undecided => read_once(self.engine, self.job, &row, &there, &expected).await,
+            Comparison::Undecided => read_once(self.engine, self.job, &row, &there, &wanted).await,
         };
         match answer {
             Read::Right(proof) => self.recover(row, there, *proof).await,
             Read::Wrong(words) => {
                 let reason = row.reason.unwrap_or(Reason::ChangedAtDestination);
-                self.find(row, reason, &words).await
+                self.find(row, reason, Sight::of(words)).await
             }
             Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
             Read::Unknown(_) => {
@@ -239,7 +240,9 @@ impl Verify<'_> {
         if versions.len() > 1 && extra > 0 {
             let words = format!("{} versions, {extra} of them made after it had landed", versions.len());
             self.report.held += 1;
-            return self.find(row, Reason::ExtraVersions, &words).await;
+            let revision = there.revision.map(|revision| revision.0);
+            let sight = Sight { revision, ..Sight::of(words) };
+            return self.find(row, Reason::ExtraVersions, sight).await;
         }
         self.report.held += 1;
         let event = Event::Checked { sense: self.sense, holding: Some(Box::new(there)), sha256: None };
@@ -248,8 +251,8 @@ impl Verify<'_> {
 
     /// The place publishes no digest, and says that it changed: only its bytes can tell.
     async fn read_silent(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let expected = self.expected(&row);
-        match read(self.engine, self.job, &row, &there, &expected).await {
+        let wanted = expected(&row);
+        match read(self.engine, self.job, &row, &there, &wanted).await {
             Read::Right(proof) => {
                 self.report.held += 1;
                 self.report.read += 1;
@@ -258,7 +261,7 @@ impl Verify<'_> {
                 let event = Event::Checked { sense: Sense::Bytes, holding: Some(Box::new(there)), sha256 };
                 self.engine.note(&self.job.handle, &mut row, vec![event]).await
             }
-            Read::Wrong(words) => self.find(row, Reason::ChangedAtDestination, &words).await,
+            Read::Wrong(words) => self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await,
             Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
             Read::Unknown(_) => {
                 self.report.unknown += 1;
@@ -269,12 +272,12 @@ impl Verify<'_> {
 
     /// The service may have rewritten it, which the listing cannot tell from damage.
     async fn is_rewritten(&mut self, row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let expected = self.expected(&row);
-        let words = match expected.size == there.evidence.size {
+        let wanted = expected(&row);
+        let words = match wanted.size == there.evidence.size {
             true => "the published hash is another one".to_owned(),
-            false => format!("{} bytes, {} were proven", there.evidence.size.0, expected.size.0),
+            false => format!("{} bytes, {} were proven", there.evidence.size.0, wanted.size.0),
         };
-        self.find(row, Reason::ChangedAtDestination, &words).await
+        self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the destination holds in the job's part and no ledger knows: doubles of our files, and foreign things.
 
 use super::Verify;
+use super::telling::Sight;
 use crate::error::StoreError;
-use crate::ledger::{FileFilter, FoundRow};
-use crate::row::{FileRow, Standing};
+use crate::ledger::FoundRow;
+use crate::row::FileRow;
 use crate::state::Reason;
-use crate::words::{FileId, fold, fold_hash};
+use crate::words::{fold, fold_hash};
 
 const BATCH: usize = 500;
 
@@ -44,10 +45,12 @@ impl Verify<'_> {
             return Ok(());
         }
         if let Some(original) = self.original_of(&found).await? {
-            return self.find(original, Reason::Doubled, &format!("once more as {}", place.path)).await;
+            let revision = found.revision.map(|revision| revision.0);
+            let sight = Sight::of(format!("once more as {}", place.path)).by(found.changed_by.as_deref());
+            let sight = Sight { item: Some(found.item), at: Some(place.path), revision, ..sight };
+            return self.find(original, Reason::Doubled, sight).await;
         }
-        let by = found.changed_by.as_deref();
-        self.find_stranger(&found.item, &place.path, found.evidence.size.0, by).await
+        self.find_stranger(&found, &place.path).await
     }
 
     /// Our file in the same folder that this one repeats, under the name and with the content.
@@ -65,11 +68,10 @@ impl Verify<'_> {
     }
 
     async fn row_of(&self, found: &FoundRow) -> Result<Option<FileRow>, StoreError> {
-        let job = self.job.handle.id;
-        let Some(id) = self.engine.ledger.holder(job, &found.item).await? else { return Ok(None) };
-        let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
-        let rows = self.engine.ledger.scan(job, &every, FileId(id.0 - 1), 1).await?;
-        Ok(rows.into_iter().find(|row| row.id == id))
+        let Some(id) = self.engine.ledger.holder(self.job.handle.id, &found.item).await? else {
+            return Ok(None);
+        };
+        self.engine.file(self.job, id).await
     }
 }
 

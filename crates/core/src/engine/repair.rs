@@ -1,0 +1,399 @@
+//! Mending what a verify found: each file by the cheapest way, proven before it counts.
+//!
+//! Owns which finding is mended how, and what is never touched unasked. Moves and times are set one by one at
+//! the destination; what must be sent goes the way of every other file, as a new version of whatever stands
+//! there. Killed and called again it goes on: a finding is open until a proof closes it (`docs/verify.md`).
+
+mod accept;
+mod act;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::engine::verify::lapses;
+use crate::engine::{Engine, Job, Policy, RunOptions, Stage};
+use crate::error::StoreError;
+use crate::ledger::{FileFilter, LookFilter, Looked};
+use crate::row::{FileRow, Standing};
+use crate::state::{Reason, State};
+use crate::store::{Fee, Prices};
+use crate::words::{FileId, ItemKey};
+
+pub use accept::Accepted;
+
+const BATCH: usize = 500;
+/// Files sent in one go; more follow in the next.
+const SENT_AT_ONCE: usize = 10_000;
+
+/// What is done about one finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Moved back by the service; no byte is sent.
+    Move,
+    /// The times are set again.
+    SetTimes,
+    /// Sent again from the source; what stands there becomes an older version.
+    Send,
+    /// The second one goes to the recycle bin.
+    RemoveDouble,
+    /// Left as it is: it is a person's work, and was not asked for by name.
+    LeaveToPerson,
+    /// Left as it is and listed: nothing is lost by it.
+    Keep,
+    /// Nothing can be done: the source no longer has the file.
+    NoSource,
+}
+
+impl Remedy {
+    /// True where something is done.
+    #[must_use]
+    pub fn acts(self) -> bool {
+        matches!(self, Self::Move | Self::SetTimes | Self::Send | Self::RemoveDouble)
+    }
+
+    /// The name in tables and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::SetTimes => "set-times",
+            Self::Send => "send",
+            Self::RemoveDouble => "remove-double",
+            Self::LeaveToPerson => "leave-to-person",
+            Self::Keep => "keep",
+            Self::NoSource => "no-source",
+        }
+    }
+}
+
+/// How a repair is to go.
+#[derive(Clone, Debug, Default)]
+pub struct RepairOptions {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// At most this many findings are acted on.
+    pub limit: Option<u64>,
+    /// People's work that is mended all the same.
+    pub include: BTreeSet<Reason>,
+    /// Only these findings; empty means all.
+    pub only: BTreeSet<Reason>,
+    /// Doubles are taken away where the file they repeat is proven.
+    pub remove_doubles: bool,
+}
+
+/// What will be done, before anything is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RepairPlan {
+    /// Findings by kind and remedy.
+    pub findings: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Findings that something is done about.
+    pub acts: u64,
+    /// Requests, about.
+    pub requests: u64,
+    /// Units of the service's price list, about.
+    pub units: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+}
+
+/// What became of one finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mended {
+    /// The file's path at the source, or the object's at the destination.
+    pub path: String,
+    /// The finding.
+    pub finding: String,
+    /// What was done.
+    pub remedy: Remedy,
+    /// Whether it is mended.
+    pub mended: bool,
+    /// Why not, in words.
+    pub words: String,
+}
+
+/// What a repair amounted to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RepairReport {
+    /// What was to be done.
+    pub plan: RepairPlan,
+    /// Findings that are mended and proven.
+    pub mended: u64,
+    /// Findings that were to be mended and are not.
+    pub failed: u64,
+    /// Somebody asked to stop.
+    pub interrupted: bool,
+}
+
+/// One open finding with its file.
+struct Open {
+    look: Looked,
+    reason: Reason,
+    /// The file; `None` for what is in no ledger.
+    row: Option<FileRow>,
+    remedy: Remedy,
+}
+
+impl Engine {
+    /// Says what a repair would do: from the ledger alone, nothing is asked or touched.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub async fn plan_repair(&self, job: &Job, options: &RepairOptions) -> Result<RepairPlan, StoreError> {
+        let mut plan = RepairPlan::default();
+        let prices = job.destination.caps().prices;
+        let source = job.slots.first().map(|slot| slot.source.caps().prices).unwrap_or_default();
+        let mut after = String::new();
+        loop {
+            let page = self.open_findings(job, options, &after).await?;
+            let Some((open, last)) = page else { return Ok(plan) };
+            after = last;
+            for open in open {
+                plan.add(&open, &prices, &source, job);
+                if options.limit.is_some_and(|limit| plan.acts >= limit) {
+                    return Ok(plan);
+                }
+            }
+        }
+    }
+
+    /// Mends what is open. `told` hears of each finding as it is done with.
+    ///
+    /// # Errors
+    /// What must end the repair: credentials, a full destination, the ledger. A single file's trouble is told.
+    pub async fn repair(
+        &self,
+        job: &Arc<Job>,
+        options: &RepairOptions,
+        told: &(dyn Fn(&Mended) + Sync),
+    ) -> Result<RepairReport, StoreError> {
+        let mut report =
+            RepairReport { plan: self.plan_repair(job, options).await?, ..RepairReport::default() };
+        if options.dry_run {
+            return Ok(report);
+        }
+        match self.mend_all(job, options, told, &mut report).await {
+            Err(error) if error.kind == crate::ErrorKind::Stopped => report.interrupted = true,
+            other => other?,
+        }
+        report.interrupted |= self.stop.is_cancelled();
+        self.meter.phase(0);
+        Ok(report)
+    }
+
+    async fn mend_all(
+        &self,
+        job: &Arc<Job>,
+        options: &RepairOptions,
+        told: &(dyn Fn(&Mended) + Sync),
+        report: &mut RepairReport,
+    ) -> Result<(), StoreError> {
+        self.check_seal(job).await?;
+        self.meter.phase(3);
+        let mut acts = 0;
+        let mut after = String::new();
+        let mut sending: Vec<Open> = Vec::new();
+        'pages: while let Some((open, last)) = self.open_findings(job, options, &after).await? {
+            after = last;
+            for open in open {
+                if open.remedy.acts() && options.limit.is_some_and(|limit| acts >= limit) {
+                    break 'pages;
+                }
+                acts += u64::from(open.remedy.acts());
+                match open.remedy {
+                    Remedy::Send => sending.push(open),
+                    _ => {
+                        let mended = self.mend_one(job, open).await?;
+                        report.add(&mended);
+                        told(&mended);
+                    }
+                }
+                if sending.len() >= SENT_AT_ONCE {
+                    self.send_again(job, std::mem::take(&mut sending), told, report).await?;
+                }
+            }
+        }
+        self.send_again(job, sending, told, report).await
+    }
+
+    /// One page of open findings after a subject, with the last subject of the page; `None` at the end.
+    async fn open_findings(
+        &self,
+        job: &Job,
+        options: &RepairOptions,
+        after: &str,
+    ) -> Result<Option<(Vec<Open>, String)>, StoreError> {
+        let filter = LookFilter { findings: true, section: None };
+        let looks = self.ledger.looks(job.handle.id, &filter, after, BATCH).await?;
+        let Some(last) = looks.last().map(|look| look.subject.clone()) else { return Ok(None) };
+        let mut open = Vec::with_capacity(looks.len());
+        for look in looks {
+            let Some(reason) = look.finding.as_deref().and_then(Reason::parse) else { continue };
+            if !options.only.is_empty() && !options.only.contains(&reason) {
+                continue;
+            }
+            let row = match file_of(&look.subject) {
+                Some(id) => self.file(job, id).await?,
+                None => None,
+            };
+            let remedy = remedy(reason, row.as_ref(), &look, options);
+            open.push(Open { look, reason, row, remedy });
+        }
+        Ok(Some((open, last)))
+    }
+
+    /// One row by its id, whatever its standing.
+    pub(in crate::engine) async fn file(&self, job: &Job, id: FileId) -> Result<Option<FileRow>, StoreError> {
+        let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
+        let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
+        Ok(rows.into_iter().find(|row| row.id == id))
+    }
+
+    /// Sends files again over whatever stands there, and says of each whether it is proven now.
+    async fn send_again(
+        &self,
+        job: &Arc<Job>,
+        open: Vec<Open>,
+        told: &(dyn Fn(&Mended) + Sync),
+        report: &mut RepairReport,
+    ) -> Result<(), StoreError> {
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut keys = BTreeSet::new();
+        let mut replaces = BTreeSet::new();
+        for open in &open {
+            let Some(row) = &open.row else { continue };
+            keys.insert(row.entry.key.clone());
+            if !matches!(open.reason, Reason::AbsentAtDestination | Reason::DeletedByUser) {
+                replaces.insert(row.entry.key.clone());
+            }
+            self.let_go(job, row.clone(), open.reason).await?;
+        }
+        let policy = Policy { replaces: Arc::new(replaces), ..job.policy.clone() };
+        let over = Arc::new(Job { policy, ..job.as_ref().clone() });
+        let run = RunOptions { stage: Stage::Repair, only: Some(Arc::new(keys)), ..RunOptions::default() };
+        self.run(&over, run).await?;
+        for open in open {
+            let Some(row) = open.row else { continue };
+            let now = self.file(job, row.id).await?;
+            let mended = now.as_ref().is_some_and(|row| row.state == State::Success);
+            if mended {
+                self.close(job, &open.look.subject).await?;
+            }
+            let words = match &now {
+                Some(now) if !mended => {
+                    let reason = now.reason.map(|reason| reason.to_string()).unwrap_or_default();
+                    format!("{} {reason} {}", now.state, now.comment).trim().to_owned()
+                }
+                _ => String::new(),
+            };
+            let finding = open.reason.to_string();
+            let outcome = Mended { path: open.look.owner, finding, remedy: Remedy::Send, mended, words };
+            report.add(&outcome);
+            told(&outcome);
+        }
+        self.go_on("repair")
+    }
+
+    /// Lets a file go again whose proof was taken back; one that a killed repair had let go is on its way already.
+    async fn let_go(&self, job: &Job, row: FileRow, reason: Reason) -> Result<(), StoreError> {
+        match row.state {
+            State::Ng | State::Success => self.lapse(job, row, reason, &format!("repair of {reason}")).await,
+            State::Pending | State::Local | State::Dupe => Ok(()),
+        }
+    }
+}
+
+/// The file that a finding is about; `None` for what is in no ledger.
+fn file_of(subject: &str) -> Option<FileId> {
+    let id = subject.strip_prefix("file ")?.split(' ').next()?;
+    id.parse().ok().map(FileId)
+}
+
+/// What is done about a finding.
+fn remedy(reason: Reason, row: Option<&FileRow>, look: &Looked, options: &RepairOptions) -> Remedy {
+    let asked = options.include.contains(&reason);
+    let by_person = act::person(look).is_some();
+    let Some(row) = row else { return Remedy::Keep };
+    // A later run or another repair may have settled it since.
+    if lapses(reason) && row.state == State::Success {
+        return Remedy::Keep;
+    }
+    match reason {
+        Reason::Edited | Reason::MovedByUser | Reason::DeletedByUser if !asked => Remedy::LeaveToPerson,
+        Reason::Misplaced | Reason::MovedByUser => Remedy::Move,
+        Reason::WrongTimes if by_person && !asked => Remedy::LeaveToPerson,
+        Reason::WrongTimes => Remedy::SetTimes,
+        Reason::Doubled if options.remove_doubles => Remedy::RemoveDouble,
+        Reason::AbsentAtDestination
+        | Reason::ChangedAtDestination
+        | Reason::Edited
+        | Reason::DeletedByUser => {
+            if row.standing == Standing::In {
+                Remedy::Send
+            } else {
+                Remedy::NoSource
+            }
+        }
+        _ => Remedy::Keep,
+    }
+}
+
+impl RepairPlan {
+    fn add(&mut self, open: &Open, to: &Prices, from: &Prices, job: &Job) {
+        let finding = self.findings.entry(open.reason.name().to_owned()).or_default();
+        *finding.entry(open.remedy.name().to_owned()).or_default() += 1;
+        self.acts += u64::from(open.remedy.acts());
+        let size = open.row.as_ref().map_or(0, |row| row.entry.size.0);
+        match open.remedy {
+            Remedy::Move | Remedy::SetTimes | Remedy::RemoveDouble => self.pay(to.amend, 1),
+            Remedy::Send => {
+                self.bytes += size;
+                self.pay(from.prepare, 1);
+                self.pay(from.open, 1);
+                match size {
+                    0 => self.pay(to.empty_file, 1),
+                    _ => {
+                        self.pay(to.upload, 1);
+                        self.pay(to.fragment, size.div_ceil(job.destination.caps().fragment.0.max(1)));
+                    }
+                }
+            }
+            Remedy::LeaveToPerson | Remedy::Keep | Remedy::NoSource => {}
+        }
+    }
+
+    fn pay(&mut self, fee: Fee, times: u64) {
+        self.requests += fee.requests * times;
+        self.units += fee.units * times;
+    }
+}
+
+impl RepairReport {
+    fn add(&mut self, mended: &Mended) {
+        if mended.remedy.acts() {
+            *(if mended.mended { &mut self.mended } else { &mut self.failed }) += 1;
+        }
+    }
+
+    /// True where nothing is left that a repair may do.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.failed == 0 && !self.interrupted
+    }
+}
+
+/// Where a finding saw the file.
+fn path_at(look: &Looked) -> String {
+    let detail: serde_json::Value = serde_json::from_str(&look.detail).unwrap_or_default();
+    detail.get("at").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The item of the object that a finding is about, where it is another one than the file's own.
+fn item_of(look: &Looked) -> Option<ItemKey> {
+    let detail: serde_json::Value = serde_json::from_str(&look.detail).ok()?;
+    detail.get("item")?.as_str().map(ItemKey::from)
+}

@@ -1,0 +1,153 @@
+//! What is mended at the destination itself: moved back, dated again, a double taken away.
+
+use super::{Mended, Open, Remedy, item_of};
+use crate::engine::survey::holding;
+use crate::engine::{Engine, Job};
+use crate::error::{ErrorKind, StoreError};
+use crate::ledger::Looked;
+use crate::proof::{Comparison, Proof, ProofKind, Sense, SourceLeg};
+use crate::row::FileRow;
+use crate::state::{Event, Reason, State, Via};
+use crate::store::Holding;
+use crate::words::{ItemKey, RelPath};
+
+/// The person that a finding names.
+pub(super) fn person(look: &Looked) -> Option<String> {
+    let detail: serde_json::Value = serde_json::from_str(&look.detail).ok()?;
+    detail.get("by")?.as_str().map(str::to_owned)
+}
+
+impl Engine {
+    /// Carries out one remedy that sends nothing, or none where none is due.
+    pub(super) async fn mend_one(&self, job: &Job, open: Open) -> Result<Mended, StoreError> {
+        self.go_on("repair")?;
+        let Open { look, reason, row, remedy } = open;
+        let outcome = match (remedy, row) {
+            (Remedy::Move, Some(row)) => self.move_back(job, row, &look).await,
+            (Remedy::SetTimes, Some(row)) => self.date_again(job, row).await,
+            (Remedy::RemoveDouble, Some(row)) => self.remove_double(job, &row, &look).await,
+            _ => Ok(()),
+        };
+        let words = match outcome {
+            Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => return Err(error),
+            Err(error) => error.chain().to_string(),
+            Ok(()) => String::new(),
+        };
+        let mended = remedy.acts() && words.is_empty();
+        if mended {
+            self.close(job, &look.subject).await?;
+        }
+        Ok(Mended { path: look.owner, finding: reason.to_string(), remedy, mended, words })
+    }
+
+    /// Takes a finding out of those that are open: a proof has closed it.
+    pub(super) async fn close(&self, job: &Job, subject: &str) -> Result<(), StoreError> {
+        self.ledger.unlook(&job.handle, vec![subject.to_owned()]).await
+    }
+
+    /// Moves an object back to where it was sent, and proves what stands there then.
+    async fn move_back(&self, job: &Job, row: FileRow, look: &Looked) -> Result<(), StoreError> {
+        let held = row.holding.clone().map(|held| held.item);
+        let item = item_of(look).or(held).ok_or_else(|| nothing(&row))?;
+        let found = self.ledger.found_item(job.tree, &item).await?.ok_or_else(|| nothing(&row))?;
+        let folder = row.folder_target.clone().ok_or_else(|| nothing(&row))?;
+        let parent = self.folder_at(job, &folder).await?;
+        let there = job.destination.relocate(&holding(&found), &parent, row.dest_name()).await?;
+        self.prove_again(job, row, there).await
+    }
+
+    /// The folder at a path, made where it is missing.
+    async fn folder_at(&self, job: &Job, path: &RelPath) -> Result<ItemKey, StoreError> {
+        let mut at = job.destination.root();
+        let mut walked = RelPath::root();
+        for name in path.segments() {
+            walked = walked.join(name).unwrap_or_default();
+            at = job.destination.ensure_folder(&at, name, &walked).await?;
+        }
+        Ok(at)
+    }
+
+    /// Proves by what the destination publishes, else by reading, that it holds the file again.
+    pub(super) async fn prove_again(
+        &self,
+        job: &Job,
+        mut row: FileRow,
+        there: Holding,
+    ) -> Result<(), StoreError> {
+        let expected = crate::engine::verify::expected(&row);
+        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+        let at = self.clock.now();
+        let mut compared = Proof::compare(&expected, &there.evidence, leg, ProofKind::Hash, at);
+        if compared == Comparison::Undecided {
+            let read = self.read_back(job, &row, &there).await?;
+            compared = Proof::compare(&expected, &read, leg, ProofKind::Bytes, at);
+        }
+        let proof = match compared {
+            Comparison::Proven(proof) => proof,
+            Comparison::Differs(words) => return Err(differs(&row, &words)),
+            Comparison::Undecided => return Err(differs(&row, "no digest in common")),
+        };
+        let event = match row.state {
+            State::Success => {
+                let sense = if proof.kind() == ProofKind::Bytes { Sense::Bytes } else { Sense::Hash };
+                vec![Event::Checked { sense, holding: Some(Box::new(there)), sha256: None }]
+            }
+            _ => {
+                let via = row.via.unwrap_or(Via::AlreadyThere);
+                let sent = crate::Digests::none();
+                let present =
+                    Event::Present { holding: there, via, sent, leg: None, reason: Reason::Unproven };
+                let again = Event::Retried { comment: "mended".to_owned() };
+                let mut events = vec![present, Event::Proven(proof)];
+                if row.state == State::Ng {
+                    events.insert(0, again);
+                }
+                events
+            }
+        };
+        self.note(&job.handle, &mut row, event).await
+    }
+
+    async fn date_again(&self, job: &Job, row: FileRow) -> Result<(), StoreError> {
+        let item = row.holding.clone().ok_or_else(|| nothing(&row))?.item;
+        let there = job.destination.set_times(&item, row.entry.times.whole_seconds()).await?;
+        self.prove_again(job, row, there).await
+    }
+
+    /// Takes a double away, if the file that it repeats is proven and it is still its double.
+    async fn remove_double(&self, job: &Job, row: &FileRow, look: &Looked) -> Result<(), StoreError> {
+        let item = item_of(look).ok_or_else(|| nothing(row))?;
+        let found = self.ledger.found_item(job.tree, &item).await?.ok_or_else(|| nothing(row))?;
+        let ours = row.holding.as_ref().ok_or_else(|| nothing(row))?;
+        if row.state != State::Success || ours.item == item {
+            return Err(differs(row, "the file that it repeats is not proven"));
+        }
+        // The one that stays is read from the service anew: a listing may lag.
+        let stays = match &row.folder_item {
+            Some(folder) => job.destination.find(folder, row.dest_name()).await,
+            None => crate::Look::Absent,
+        };
+        match stays {
+            crate::Look::Present(crate::store::Found::File(stays))
+                if stays.item == ours.item && stays.evidence.size == ours.evidence.size =>
+            {
+                job.destination.remove(&holding(&found)).await
+            }
+            crate::Look::Unknown(error) => Err(error),
+            _ => Err(differs(row, "the file that it repeats no longer stands there")),
+        }
+    }
+}
+
+fn nothing(row: &FileRow) -> StoreError {
+    StoreError::new(
+        ErrorKind::NotFound,
+        "mend",
+        &row.entry.name,
+        "what was found is there no longer; verify again",
+    )
+}
+
+fn differs(row: &FileRow, words: &str) -> StoreError {
+    StoreError::new(ErrorKind::Changed, "mend", &row.entry.name, words.to_owned())
+}
