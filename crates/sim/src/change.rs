@@ -141,9 +141,7 @@ impl World {
             WorldOp::Move { drive, path, to } => self.move_item(drive.as_deref(), &path, &to),
             WorldOp::Delete { drive, path } => {
                 let (drive, index) = self.named_item(drive.as_deref(), &path)?;
-                if let Some(drive) = self.drive_mut(drive) {
-                    drive.recycle(index);
-                }
+                self.recycle(drive, index, self.somebody(drive));
                 Ok(())
             }
             WorldOp::Corrupt { drive, path } => self.corrupt(drive.as_deref(), &path),
@@ -239,10 +237,10 @@ impl World {
     }
 
     fn folder_at(&mut self, drive: usize, path: &str) -> u32 {
-        let now = self.seconds();
+        let hand = self.somebody(drive);
         let Some(drive) = self.drive_mut(drive) else { return 0 };
         segments(path).fold(0, |at, name| {
-            drive.child(at, name).unwrap_or_else(|| drive.add_folder(at, name, Times::both(now), now))
+            drive.child(at, name).unwrap_or_else(|| drive.add_folder(at, name, Times::both(hand.at), hand))
         })
     }
 
@@ -261,20 +259,16 @@ impl World {
             Some(text) => Content::literal(text.into_bytes()),
             None => Content::Generated { seed, len: size.unwrap_or(1000) },
         };
-        let now = self.seconds();
+        let hand = self.somebody(drive);
+        let times = Times::both(hand.at);
         let Some(drive) = self.drive_mut(drive) else { return Ok(()) };
         match drive.child(parent, name) {
             Some(index) if drive.item(index).is_some_and(super::world::item::Item::is_folder) => {
                 return Err(ChangeError(format!("\"{path}\" is a folder")));
             }
-            Some(index) => {
-                drive.replace(index, content, Some(Times::both(now)), now);
-                if let Some(item) = drive.item_mut(index) {
-                    item.by_app = false;
-                }
-            }
+            Some(index) => drive.replace(index, content, Some(times), hand),
             None => {
-                drive.add(parent, name, Kind::File(content), Times::both(now), now);
+                drive.add(parent, name, Kind::File(content), times, hand);
             }
         }
         Ok(())
@@ -283,16 +277,13 @@ impl World {
     fn move_item(&mut self, drive: Option<&str>, path: &str, to: &str) -> Result<(), ChangeError> {
         let (drive, index) = self.named_item(drive, path)?;
         let (folder, name) = to.rsplit_once('/').unwrap_or(("", to));
-        let now = self.seconds();
+        let hand = self.somebody(drive);
         let Some(drive) = self.drive_mut(drive) else { return Ok(()) };
         let parent = drive.walk(0, segments(folder)).ok_or_else(|| none("folder", folder))?;
         if drive.child(parent, name).is_some_and(|other| other != index) || drive.is_below(parent, index) {
             return Err(ChangeError(format!("\"{to}\" is taken or lies inside \"{path}\"")));
         }
-        drive.relocate(index, parent, name, now);
-        if let Some(item) = drive.item_mut(index) {
-            item.by_app = false;
-        }
+        drive.relocate(index, parent, name, hand);
         Ok(())
     }
 

@@ -65,6 +65,9 @@ pub struct Config {
     pub children_first: bool,
     /// Whether and when the destination library rewrites Office, PDF and HTML files; by scenario if not given.
     pub rewriting: Option<Rewriting>,
+    /// Whether the list of a recycle bin says who deleted.
+    // Unverified: v1.0's documentation does not name `deletedBy`; answers of beta were seen to have it.
+    pub bin_editors: bool,
     /// How long a server-side copy takes.
     pub copy_duration: Duration,
     /// How long after a throttled reply a request may still have been on its way. Zero in process.
@@ -98,6 +101,7 @@ impl Default for Config {
             max_page: 1000,
             children_first: false,
             rewriting: None,
+            bin_editors: true,
             copy_duration: Duration::from_millis(800),
             grace: Duration::ZERO,
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 mod batch;
+mod bin;
 mod delta;
 mod read;
 mod write;
@@ -111,6 +112,7 @@ fn serve(
         Resource::UserDrives(user) => read::user_drives(world, user),
         Resource::Site(site) => read::site(world, site),
         Resource::SiteDrives(site) => read::site_drives(world, site, call),
+        Resource::SiteBin(site) => bin::list(world, site, call),
         Resource::Drive(drive) => read::drive(world, drive, call),
         Resource::List(drive) => read::list(world, drive),
         Resource::Item { drive, addr, action } => {

@@ -14,8 +14,11 @@ use crate::quota::signed;
 use crate::reply::member;
 use crate::url::encode;
 use crate::world::drive::{Drive, Owner};
-use crate::world::item::Item;
+use crate::world::item::{Editor, Item};
 use crate::world::{MY_HOST, Site, World};
+
+/// What the application calls itself in the directory.
+const APP_NAME: &str = "Migration";
 
 /// How an item is shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,9 +113,9 @@ impl<'a> Sheet<'a> {
         if self.wants("lastModifiedDateTime") {
             map.insert("lastModifiedDateTime".into(), time(item.modified).into());
         }
-        for who in ["createdBy", "lastModifiedBy"] {
-            if self.wants(who) {
-                map.insert(who.into(), self.world.who(self.drive, item));
+        for (name, who) in [("createdBy", item.made_by), ("lastModifiedBy", item.by)] {
+            if self.wants(name) {
+                map.insert(name.into(), self.world.identity(who));
             }
         }
         if self.wants("fileSystemInfo") {
@@ -221,15 +224,13 @@ impl World {
         reference
     }
 
-    fn who(&self, drive: &Drive, item: &Item) -> Value {
-        if item.by_app {
-            return json!({"application": {"id": self.tenant.client_id, "displayName": "Migration"}});
-        }
-        let user = match drive.owner {
-            Owner::User(index) => self.users.get(index),
-            Owner::Library => self.users.first(),
+    /// The identity of an editor as items and versions show it.
+    // Source: OneDrive/onedrive-api-docs issue 362, read 2026-11: app-only writes name the application and no user.
+    pub(crate) fn identity(&self, editor: Editor) -> Value {
+        let Some(index) = editor.user() else {
+            return json!({"application": {"id": self.tenant.client_id, "displayName": APP_NAME}});
         };
-        user.map_or_else(
+        self.users.get(index).map_or_else(
             || json!({"user": {"displayName": "System Account"}}),
             |user| json!({"user": {"email": user.upn, "id": user.id, "displayName": user.display}}),
         )

@@ -9,6 +9,7 @@ pub(crate) const GET_USER: &str = "GET user";
 pub(crate) const USER_DRIVES: &str = "GET user drives";
 pub(crate) const GET_SITE: &str = "GET site";
 pub(crate) const SITE_DRIVES: &str = "GET site drives";
+pub(crate) const SITE_BIN: &str = "GET recycleBin items";
 pub(crate) const GET_DRIVE: &str = "GET drive";
 pub(crate) const GET_LIST: &str = "GET list";
 pub(crate) const GET_ITEM: &str = "GET item";

@@ -9,7 +9,7 @@ mod voices;
 use crate::config::{Config, Scenario};
 use crate::content::{Content, mix};
 use crate::world::drive::Times;
-use crate::world::item::Kind;
+use crate::world::item::{Hand, Kind};
 use crate::world::{Job, JobSource, SITE_HOST, World, personal_segment};
 
 /// What a scenario has beside the world.
@@ -25,14 +25,18 @@ pub(crate) struct Extras {
 pub(crate) fn build(world: &mut World) -> Extras {
     let config = world.config.clone();
     let mut scene = Scene::new(world);
-    match config.scenario {
+    let extras = match config.scenario {
         Scenario::Voices => voices::voices(&mut scene, &config),
         Scenario::Flat => voices::flat(&mut scene, &config),
         Scenario::Big => voices::big(&mut scene, &config),
         Scenario::Leavers => special::leavers(&mut scene, &config),
         Scenario::Office => special::office(&mut scene, &config),
         Scenario::Hostile => special::hostile(&mut scene, &config),
-    }
+    };
+    // They come last, as ids follow from the order of people.
+    let colleagues = [("hanako.yamada@contoso.com", "山田 花子"), ("ken.sato@contoso.com", "佐藤 健")];
+    world.colleagues = colleagues.map(|(upn, name)| world.add_user(upn, name, false)).to_vec();
+    extras
 }
 
 /// A world with one person and one archive site, and the means to put files there.
@@ -66,9 +70,10 @@ impl<'a> Scene<'a> {
             self.made += 1;
             let times = self.times();
             let Some(drive) = self.world.drive_mut(drive) else { return 0 };
+            let hand = Hand { who: drive.owner.person(), at: now };
             at = match drive.child(at, name) {
                 Some(known) => known,
-                None => drive.add_folder(at, name, times, now),
+                None => drive.add_folder(at, name, times, hand),
             };
         }
         at
@@ -92,7 +97,8 @@ impl<'a> Scene<'a> {
     pub(crate) fn put(&mut self, drive: usize, folder: u32, name: &str, content: Content) -> u32 {
         let times = self.times();
         let Some(drive) = self.world.drive_mut(drive) else { return 0 };
-        drive.add(folder, name, Kind::File(content), times, times.modified)
+        let hand = Hand { who: drive.owner.person(), at: times.modified };
+        drive.add(folder, name, Kind::File(content), times, hand)
     }
 
     /// Times between 2015 and 2025 that differ from file to file.

@@ -3,6 +3,7 @@
 //! Owns users, sites, drives, tokens, sessions, monitors and what is due to happen later. Time is handed in with
 //! every call. Refuses to know HTTP, JSON and chance.
 
+pub(crate) mod bin;
 pub(crate) mod commit;
 pub(crate) mod drive;
 pub(crate) mod item;
@@ -18,8 +19,10 @@ use crate::faults::FaultPlan;
 use crate::ids::Guid;
 use crate::origins::Origins;
 use crate::quota::Meter;
+use crate::world::bin::Binned;
 use crate::world::commit::{Monitor, Session};
 use crate::world::drive::{Drive, DriveSeed, Owner};
+use crate::world::item::{Editor, Hand};
 
 /// The simulated tenant.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) tenant: Tenant,
     pub(crate) users: Vec<User>,
+    /// Users who work in the archive site beside the application.
+    pub(crate) colleagues: Vec<usize>,
     pub(crate) sites: Vec<Site>,
     pub(crate) drives: Vec<Drive>,
     pub(crate) tokens: BTreeMap<String, Token>,
@@ -75,6 +80,8 @@ pub(crate) struct Site {
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) drives: Vec<usize>,
+    /// What was deleted from its drives, the latest last.
+    pub(crate) bin: Vec<Binned>,
 }
 
 /// An access token.
@@ -141,6 +148,7 @@ impl World {
             now: epoch,
             tenant,
             users: Vec::new(),
+            colleagues: Vec::new(),
             sites: Vec::new(),
             drives: Vec::new(),
             tokens: BTreeMap::new(),
@@ -210,6 +218,21 @@ impl World {
         self.now.as_second()
     }
 
+    /// The application, now.
+    pub(crate) fn app(&self) -> Hand {
+        Hand { who: Editor::APP, at: self.seconds() }
+    }
+
+    /// The person whose work on a drive is nobody's surprise, now: its owner, or a colleague at a library.
+    pub(crate) fn somebody(&self, drive: usize) -> Hand {
+        let who = match (self.drive(drive).map(|drive| drive.owner), self.colleagues.first()) {
+            (Some(Owner::Library), Some(colleague)) => Editor::person(*colleague),
+            (Some(owner), _) => owner.person(),
+            (None, _) => Editor::person(0),
+        };
+        Hand { who, at: self.seconds() }
+    }
+
     pub(crate) fn drive(&self, index: usize) -> Option<&Drive> {
         self.drives.get(index)
     }
@@ -254,6 +277,7 @@ impl World {
             path: path.to_owned(),
             name: name.to_owned(),
             drives: Vec::new(),
+            bin: Vec::new(),
         });
         self.sites.len() - 1
     }

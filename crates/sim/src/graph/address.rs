@@ -16,6 +16,7 @@ pub(crate) enum Resource {
     UserDrives(String),
     Site(SiteRef),
     SiteDrives(SiteRef),
+    SiteBin(SiteRef),
     Drive(DriveRef),
     List(DriveRef),
     Item { drive: DriveRef, addr: Addr, action: Action },
@@ -121,6 +122,7 @@ fn sites(path: &str) -> Resource {
     match rest.split_once('/').unwrap_or((rest, "")) {
         ("", _) => Resource::Site(site),
         ("drives", "") => Resource::SiteDrives(site),
+        ("recycleBin", "items") => Resource::SiteBin(site),
         ("drives", rest) => {
             let (id, rest) = rest.split_once('/').unwrap_or((rest, ""));
             within_drive(DriveRef::Id(id.to_owned()), rest)
@@ -202,6 +204,7 @@ pub(crate) fn route_of(method: &Method, resource: &Resource) -> &'static str {
         ("GET", Resource::UserDrives(_)) => route::USER_DRIVES,
         ("GET", Resource::Site(_)) => route::GET_SITE,
         ("GET", Resource::SiteDrives(_)) => route::SITE_DRIVES,
+        ("GET", Resource::SiteBin(_)) => route::SITE_BIN,
         ("GET", Resource::Drive(_)) => route::GET_DRIVE,
         ("GET", Resource::List(_)) => route::GET_LIST,
         (method, Resource::Item { action, .. }) => item_route(method, action),
@@ -279,6 +282,7 @@ mod tests {
             parse("/sites/contoso.sharepoint.com:/sites/Archive:/drive"),
             Resource::Drive(DriveRef::OfSite(archive))
         );
+        assert_eq!(parse("/sites/h,g,w/recycleBin/items"), Resource::SiteBin(SiteRef::Id("h,g,w".into())));
         assert_eq!(parse("/sites/root"), Resource::Site(SiteRef::Root));
         assert_eq!(parse("/sites/h,g,w/drives"), Resource::SiteDrives(SiteRef::Id("h,g,w".into())));
         assert_eq!(

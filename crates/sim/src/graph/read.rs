@@ -149,14 +149,18 @@ fn content(world: &World, call: &Call, drive_index: usize, index: u32) -> Result
 fn versions(world: &World, drive_index: usize, index: u32) -> Result<Reply, Fail> {
     let item = world.drive(drive_index).and_then(|drive| drive.item(index)).ok_or_else(Fail::not_found)?;
     let older = item.extra.as_ref().map(|extra| extra.older.as_slice()).unwrap_or_default();
-    let latest = older.last().map_or(1, |version| version.number + 1);
+    let latest = item.next_version();
     let mut value = vec![json!({
-        "id": format!("{latest}.0"), "lastModifiedDateTime": time(item.modified), "size": item.size(),
+        "id": format!("{latest}.0"),
+        "lastModifiedDateTime": time(item.modified),
+        "lastModifiedBy": world.identity(item.by),
+        "size": item.size(),
     })];
     value.extend(older.iter().rev().map(|version| {
         json!({
             "id": format!("{}.0", version.number),
             "lastModifiedDateTime": time(version.modified),
+            "lastModifiedBy": world.identity(version.by),
             "size": version.content.len(),
         })
     }));

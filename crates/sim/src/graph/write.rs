@@ -40,14 +40,14 @@ impl World {
         let mut parent = self.find(drive, &Addr { id: addr.id.clone(), path: Vec::new() })?;
         self.check_name(drive, parent, name, false)?;
         for folder in folders {
-            let now = self.seconds();
+            let app = self.app();
             let known = self.drive(drive).and_then(|drive| drive.child(parent, folder));
             parent = match known {
                 Some(index) => index,
                 None => {
                     self.check_name(drive, parent, folder, true)?;
                     let drive = self.drive_mut(drive).ok_or_else(Fail::not_found)?;
-                    drive.add_folder(parent, folder, Times::both(now), now)
+                    drive.add_folder(parent, folder, Times::both(app.at), app)
                 }
             };
             let drive = self.drive(drive).ok_or_else(Fail::not_found)?;
@@ -270,8 +270,8 @@ pub(super) fn create_child(world: &mut World, call: &Call, target: &Target<'_>) 
     }
     let behavior = behavior_in(&body)?.or(behavior_of(call)?).unwrap_or(Behavior::Fail);
     world.check_name(target.drive, parent, name, true)?;
-    let times = times_in(&body, None)?;
-    let now = world.seconds();
+    let app = world.app();
+    let times = times_in(&body, None)?.unwrap_or(Times::both(app.at));
     let drive = world.drive_mut(target.drive).ok_or_else(Fail::not_found)?;
     if !drive.item(parent).is_some_and(super::super::world::item::Item::is_folder) {
         return Err(Fail::bad("The parent is not a folder."));
@@ -289,13 +289,10 @@ pub(super) fn create_child(world: &mut World, call: &Call, target: &Target<'_>) 
         (Some(_), Behavior::Replace) => return Err(Fail::exists()),
         (Some(_), Behavior::Rename) => {
             let free = drive.free_name(parent, name, true);
-            drive.add_folder(parent, &free, times.unwrap_or(Times::both(now)), now)
+            drive.add_folder(parent, &free, times, app)
         }
-        (None, _) => drive.add_folder(parent, name, times.unwrap_or(Times::both(now)), now),
+        (None, _) => drive.add_folder(parent, name, times, app),
     };
-    if let Some(item) = drive.item_mut(index) {
-        item.by_app = true;
-    }
     let reply = world.shown(201, target.drive, index);
     if existing.is_none() {
         world.delay(target.drive, index, target.fault);
@@ -309,11 +306,11 @@ pub(super) fn patch(world: &mut World, call: &Call, target: &Target<'_>) -> Resu
     world.check_match(call, target.drive, Some(index))?;
     world.check_unlocked(target.drive, index)?;
     relocate(world, target.drive, index, &body)?;
-    let now = world.seconds();
+    let app = world.app();
     let drive = world.drive_mut(target.drive).ok_or_else(Fail::not_found)?;
     let before = drive.item(index).map(|item| Times { created: item.fs_created, modified: item.fs_modified });
     if let Some(times) = times_in(&body, before)? {
-        drive.set_times(index, times, now);
+        drive.set_times(index, times, app);
     }
     Ok(world.shown(200, target.drive, index))
 }
@@ -339,15 +336,19 @@ fn relocate(world: &mut World, drive_index: usize, index: u32, body: &Value) -> 
         return Err(Fail::bad("The root cannot be moved or renamed."));
     }
     world.check_name(drive_index, parent, &name, is_folder)?;
-    let now = world.seconds();
+    let app = world.app();
     let drive = world.drive_mut(drive_index).ok_or_else(Fail::not_found)?;
+    if !drive.item(parent).is_some_and(super::super::world::item::Item::is_folder) {
+        return Err(Fail::bad("The parent is not a folder."));
+    }
     if drive.is_below(parent, index) {
         return Err(Fail::bad("A folder cannot be moved below itself."));
     }
-    if drive.child(parent, &name).is_some_and(|other| other != index) {
+    let reserved = drive.reserved.contains_key(&(parent, names::fold(&name)));
+    if reserved || drive.child(parent, &name).is_some_and(|other| other != index) {
         return Err(Fail::exists());
     }
-    drive.relocate(index, parent, &name, now);
+    drive.relocate(index, parent, &name, app);
     Ok(())
 }
 
@@ -363,11 +364,10 @@ pub(super) fn delete(
     }
     world.check_match(call, target.drive, Some(index))?;
     world.check_unlocked(target.drive, index)?;
-    if let Some(drive) = world.drive_mut(target.drive) {
-        drive.recycle(index);
-        if route == route::PERMANENT_DELETE {
-            drive.purge(index);
-        }
+    if route == route::PERMANENT_DELETE {
+        world.remove(target.drive, index);
+    } else {
+        world.recycle(target.drive, index, world.app());
     }
     Ok(Reply::empty(204))
 }

@@ -310,7 +310,7 @@ impl World {
         behavior: Behavior,
         (content, times): (Content, Option<Times>),
     ) -> Result<(u32, bool), Fail> {
-        let now = self.seconds();
+        let app = self.app();
         let drive = self.drive_mut(drive_index).ok_or_else(Fail::not_found)?;
         if drive.item(parent).is_none_or(|item| item.deleted || !item.is_folder()) {
             return Err(Fail::not_found());
@@ -325,14 +325,14 @@ impl World {
             (Some(_), Behavior::Fail) => return Err(Fail::exists()),
             (Some(_), Behavior::Replace) if folder_there => return Err(Fail::exists()),
             (Some(index), Behavior::Replace) => {
-                drive.replace(index, content, times, now);
+                drive.replace(index, content, times, app);
                 (index, false)
             }
             (taken, _) => {
                 let name =
                     if taken.is_some() { drive.free_name(parent, name, false) } else { name.to_owned() };
-                let times = times.unwrap_or(Times::both(now));
-                let index = drive.add(parent, &name, Kind::File(content), times, now);
+                let times = times.unwrap_or(Times::both(app.at));
+                let index = drive.add(parent, &name, Kind::File(content), times, app);
                 if drive.requires_checkout
                     && let Some(item) = drive.item_mut(index)
                 {
@@ -341,9 +341,6 @@ impl World {
                 (index, true)
             }
         };
-        if let Some(item) = self.drive_mut(drive_index).and_then(|drive| drive.item_mut(placed.0)) {
-            item.by_app = true;
-        }
         self.after_commit(drive_index, placed.0);
         Ok(placed)
     }
@@ -400,14 +397,14 @@ impl World {
             let given = (content.clone(), None);
             return Ok(self.place(to_drive, to_parent, &order.name, order.behavior, given)?.0);
         }
-        let now = self.seconds();
+        let app = self.app();
         let target = self.drive(to_drive).ok_or_else(Fail::not_found)?;
         if target.child(to_parent, &order.name).is_some() {
             return Err(Fail::exists());
         }
         let root = self
             .drive_mut(to_drive)
-            .map(|drive| drive.add_folder(to_parent, &order.name, Times::both(now), now))
+            .map(|drive| drive.add_folder(to_parent, &order.name, Times::both(app.at), app))
             .ok_or_else(Fail::not_found)?;
         let mut pending = vec![(order.from.1, root)];
         let mut copied = 0;
@@ -429,7 +426,7 @@ impl World {
                 if let Some(content) = item.content() {
                     self.place(to_drive, to, &item.name, Behavior::Fail, (content.clone(), None))?;
                 } else if let Some(drive) = self.drive_mut(to_drive) {
-                    let folder = drive.add_folder(to, &item.name, Times::both(now), now);
+                    let folder = drive.add_folder(to, &item.name, Times::both(app.at), app);
                     pending.push((child, folder));
                 }
             }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::content::Content;
 use crate::ids::{Guid, IdSpace};
 use crate::names::fold;
-use crate::world::item::{Extra, Item, Kind, Version};
+use crate::world::item::{Editor, Extra, Hand, Item, Kind, Version};
 
 /// A drive with everything in it.
 #[derive(Debug)]
@@ -47,6 +47,16 @@ pub(crate) enum Owner {
     User(usize),
     /// Document library of a site.
     Library,
+}
+
+impl Owner {
+    /// Who made what a drive begins with.
+    pub(crate) fn person(self) -> Editor {
+        match self {
+            Self::User(index) => Editor::person(index),
+            Self::Library => Editor::person(0),
+        }
+    }
 }
 
 /// Whether the drive can be used.
@@ -88,6 +98,7 @@ pub(crate) struct DriveSeed {
 
 impl Drive {
     pub(crate) fn new(from: DriveSeed, now: i64) -> Self {
+        let owner = from.owner.person();
         let list = Guid::derived(from.seed ^ 0x6c69_7374);
         let root = Item {
             name: "root".into(),
@@ -101,7 +112,8 @@ impl Drive {
             ctag: 0,
             change: 1,
             deleted: false,
-            by_app: false,
+            made_by: owner,
+            by: owner,
             extra: None,
         };
         Self {
@@ -188,7 +200,7 @@ impl Drive {
     }
 
     /// Adds a file or folder. The name must be free.
-    pub(crate) fn add(&mut self, parent: u32, name: &str, kind: Kind, times: Times, now: i64) -> u32 {
+    pub(crate) fn add(&mut self, parent: u32, name: &str, kind: Kind, times: Times, hand: Hand) -> u32 {
         let index = self.count();
         let size = match &kind {
             Kind::File(content) => content.len(),
@@ -200,15 +212,16 @@ impl Drive {
             name: name.into(),
             parent,
             kind,
-            created: now,
-            modified: now,
+            created: hand.at,
+            modified: hand.at,
             fs_created: times.created,
             fs_modified: times.modified,
             etag: 1,
             ctag,
             change: self.last_change,
             deleted: false,
-            by_app: false,
+            made_by: hand.who,
+            by: hand.who,
             extra: None,
         });
         self.changes.insert(self.last_change, index);
@@ -220,26 +233,27 @@ impl Drive {
         index
     }
 
-    pub(crate) fn add_folder(&mut self, parent: u32, name: &str, times: Times, now: i64) -> u32 {
-        self.add(parent, name, Kind::Folder(Box::default()), times, now)
+    pub(crate) fn add_folder(&mut self, parent: u32, name: &str, times: Times, hand: Hand) -> u32 {
+        self.add(parent, name, Kind::Folder(Box::default()), times, hand)
     }
 
     /// Puts new bytes into a file; the old ones become a version.
-    pub(crate) fn replace(&mut self, index: u32, content: Content, times: Option<Times>, now: i64) {
+    pub(crate) fn replace(&mut self, index: u32, content: Content, times: Option<Times>, hand: Hand) {
         let size = content.len();
         let Some(item) = self.item_mut(index) else { return };
         let (parent, old) = (item.parent, item.size());
-        let (number, modified) = (u32::try_from(item.versions()).unwrap_or(u32::MAX), item.modified);
+        let (number, modified, by) = (item.next_version(), item.modified, item.by);
         if let Kind::File(current) = &mut item.kind {
             let before = std::mem::replace(current, content);
             let Extra { older, sent, served, .. } = item.extra_mut();
-            older.push(Version { number, content: before, modified });
+            older.push(Version { number, content: before, modified, by });
             *sent = None;
             *served = None;
         }
-        item.modified = now;
+        item.modified = hand.at;
+        item.by = hand.who;
         item.ctag += 1;
-        let times = times.unwrap_or(Times { created: item.fs_created, modified: now });
+        let times = times.unwrap_or(Times { created: item.fs_created, modified: hand.at });
         item.fs_created = times.created;
         item.fs_modified = times.modified;
         self.used += size;
@@ -247,7 +261,7 @@ impl Drive {
         self.touch(index);
     }
 
-    /// Replaces the current bytes without a version, as enrichment does.
+    /// Replaces the current bytes without a version, as enrichment does. It stays the last editor's work.
     pub(crate) fn rewrite(&mut self, index: u32, content: Content, now: i64) {
         let size = content.len();
         let Some(item) = self.item_mut(index) else { return };
@@ -264,22 +278,25 @@ impl Drive {
     }
 
     /// Sets client times. On a file that makes a version.
-    pub(crate) fn set_times(&mut self, index: u32, times: Times, now: i64) {
+    pub(crate) fn set_times(&mut self, index: u32, times: Times, hand: Hand) {
         let Some(item) = self.item_mut(index) else { return };
         item.fs_created = times.created;
         item.fs_modified = times.modified;
         if let Some(content) = item.content().cloned() {
-            let (number, modified) = (u32::try_from(item.versions()).unwrap_or(u32::MAX), item.modified);
+            let (number, modified, by) = (item.next_version(), item.modified, item.by);
             let size = content.len();
-            item.extra_mut().older.push(Version { number, content, modified });
-            item.modified = now;
+            item.extra_mut().older.push(Version { number, content, modified, by });
+            item.modified = hand.at;
+            item.by = hand.who;
             self.used += size;
+        } else {
+            item.by = hand.who;
         }
         self.touch(index);
     }
 
     /// Gives an item another name or folder. The new name must be free.
-    pub(crate) fn relocate(&mut self, index: u32, parent: u32, name: &str, now: i64) {
+    pub(crate) fn relocate(&mut self, index: u32, parent: u32, name: &str, hand: Hand) {
         let Some(item) = self.item(index) else { return };
         let (old_parent, size, key) = (item.parent, item.size(), fold(&item.name));
         if let Some(folder) = self.item_mut(old_parent).and_then(Item::folder_mut) {
@@ -293,7 +310,8 @@ impl Drive {
         if let Some(item) = self.item_mut(index) {
             item.name = name.into();
             item.parent = parent;
-            item.modified = now;
+            item.modified = hand.at;
+            item.by = hand.who;
         }
         self.touch(index);
     }

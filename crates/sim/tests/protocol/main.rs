@@ -13,5 +13,6 @@ mod delta;
 mod files;
 mod login;
 mod migration;
+mod people;
 mod sessions;
 mod throttling;
