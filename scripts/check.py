@@ -23,7 +23,7 @@ OURS = {
     "rewrite": [],
     # An auditor builds it alone; core and ledger may stand on it, never the other way round.
     "evidence": [],
-    "stores": ["core", "seal"],
+    "stores": ["core", "rewrite", "seal"],
     "archive": ["core", "stores"],
     "ledger": ["core"],
     "sim": [],

@@ -222,6 +222,7 @@ impl Bench {
             slots: vec![slot],
             destination: dataset,
             seal: Some(seal.clone()),
+            rewriting: None,
             tree,
             policy: Policy::default(),
         });

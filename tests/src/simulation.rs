@@ -288,6 +288,7 @@ impl World {
             slots,
             destination: Arc::new(library),
             seal: None,
+            rewriting: None,
             tree,
             policy: self.spec.policy.clone(),
         })

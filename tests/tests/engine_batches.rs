@@ -136,7 +136,7 @@ fn commits(sizes: &[usize], takes: Duration, policy: Policy) -> Vec<usize> {
             prefix: RelPath::new("encrypted_images/花子").unwrap(),
         };
         let destination = Arc::new(destination);
-        let job = Job { handle, slots: vec![slot], destination, seal: None, tree, policy };
+        let job = Job { handle, slots: vec![slot], destination, seal: None, rewriting: None, tree, policy };
         let engine = Engine {
             ledger,
             spool: Arc::new(MemorySpool::new()),

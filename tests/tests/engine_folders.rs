@@ -26,7 +26,15 @@ async fn run(ledger: &MemoryLedger, from: &Path, to: &Path) -> RunReport {
         prefix: RelPath::root(),
     };
     let policy = Policy::default();
-    let job = Job { handle, slots: vec![slot], destination: Arc::new(destination), seal: None, tree, policy };
+    let job = Job {
+        handle,
+        slots: vec![slot],
+        destination: Arc::new(destination),
+        seal: None,
+        rewriting: None,
+        tree,
+        policy,
+    };
     let engine = Engine {
         ledger,
         spool: Arc::new(MemorySpool::new()),

@@ -24,11 +24,13 @@ use std::sync::Arc;
 use landfall_archive::Archive;
 use landfall_core::engine::{Engine, Job, Slot};
 use landfall_core::ledger::{JobHandle, Ledger};
+use landfall_core::rewriting::Rewriting;
 use landfall_core::spool::DiskSpool;
 use landfall_core::state::Via;
 use landfall_core::store::{Destination, Source};
 use landfall_core::{Code, RelPath, StoreError, SystemClock};
 use landfall_ledger::export::csv::UploadLog;
+use landfall_stores::rewriting::PartsJudge;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Posts};
@@ -211,7 +213,8 @@ impl Session {
             stop: context.stop.clone(),
         };
         let seal = archive.as_ref().map(|archive| Arc::clone(&archive.seal));
-        let job = Arc::new(Job { handle, slots, destination, seal, tree, policy: wanted.policy });
+        let rewriting = Some(Arc::new(PartsJudge::new(&wanted.spool)) as Arc<dyn Rewriting>);
+        let job = Arc::new(Job { handle, slots, destination, seal, rewriting, tree, policy: wanted.policy });
         let log = upload_log(&config, name)?;
         Ok(Self { engine, job, failed, graphs, archive, log, state, spool: wanted.spool })
     }

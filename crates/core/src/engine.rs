@@ -13,6 +13,7 @@ mod folders;
 mod job;
 mod meter;
 mod mover;
+mod parts;
 mod place;
 mod plan;
 mod prove;

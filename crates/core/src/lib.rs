@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod memo;
 pub mod pacing;
 pub mod proof;
+pub mod rewriting;
 pub mod row;
 pub mod seal;
 pub mod spool;

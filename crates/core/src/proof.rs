@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Algo, Digests};
+use crate::rewriting::Shown;
 use crate::words::ByteSize;
 
 /// What one side says of a content.
@@ -114,7 +115,7 @@ impl SourceLeg {
     }
 }
 
-/// The evidence that a file has made landfall. Only [`Proof::compare`] makes one.
+/// The evidence that a file has made landfall. Only [`Proof::compare`] and [`Proof::compare_parts`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     kind: ProofKind,
@@ -158,6 +159,31 @@ impl Proof {
         }
     }
 
+    /// Compares a file that the service rewrote by what was shown of its parts.
+    ///
+    /// `ours` is what we know of the original, `published` what the destination says of the content it holds, `read`
+    /// the digests of the very bytes that were judged. What is expected from now on is that content.
+    #[must_use]
+    pub fn compare_parts(
+        ours: &Evidence,
+        published: &Evidence,
+        read: &Evidence,
+        shown: &Shown,
+        leg: SourceLeg,
+        at: Timestamp,
+    ) -> Comparison {
+        let (is_original, is_there) = (agree(ours, &shown.original), agree(read, &shown.there));
+        if is_original == Some(false) {
+            return Comparison::Differs("the parts were taken of other bytes than were sent".to_owned());
+        }
+        // It was changed again between the listing and the reading: the next look judges what stands there then.
+        if is_original.is_none() || is_there != Some(true) || agree(published, read) != Some(true) {
+            return Comparison::Undecided;
+        }
+        let (kind, algo) = (ProofKind::Parts, Algo::Sha256);
+        Comparison::Proven(Self { kind, leg, algo, expected: read.clone(), at })
+    }
+
     /// How the destination's leg was shown.
     #[must_use]
     pub fn kind(&self) -> ProofKind {
@@ -186,6 +212,19 @@ impl Proof {
     #[must_use]
     pub fn at(&self) -> Timestamp {
         self.at
+    }
+}
+
+/// Whether two statements are about one content; `None` where no digest can tell.
+#[must_use]
+pub fn agree(one: &Evidence, other: &Evidence) -> Option<bool> {
+    if one.size != other.size {
+        return Some(false);
+    }
+    match common(&one.digests, &other.digests) {
+        Common::None => None,
+        Common::Equal(_) => Some(true),
+        Common::Unequal(_) => Some(false),
     }
 }
 
@@ -238,6 +277,36 @@ mod tests {
         assert_eq!(compare(&ours, &theirs), Comparison::Undecided);
         let shorter = Evidence { size: ByteSize(1), ..theirs };
         assert!(matches!(compare(&ours, &shorter), Comparison::Differs(_)));
+    }
+
+    #[test]
+    fn a_missing_digest_is_no_difference_and_no_agreement() {
+        let one = evidence("録音");
+        let silent = Evidence { digests: Digests::none(), ..one.clone() };
+        assert_eq!(agree(&one, &one), Some(true));
+        assert_eq!(agree(&one, &silent), None);
+        assert_eq!(agree(&one, &evidence("録画")), Some(false));
+        assert_eq!(agree(&silent, &Evidence { size: ByteSize(1), ..silent.clone() }), Some(false));
+    }
+
+    #[test]
+    fn parts_prove_only_the_bytes_that_were_judged() {
+        let (ours, there) = (evidence("元"), evidence("書き換え"));
+        let only = |of: &Evidence| Evidence {
+            digests: Digests { sha256: of.digests.sha256.clone(), ..Digests::none() },
+            ..of.clone()
+        };
+        let shown = Shown { original: only(&ours), there: only(&there), changes: vec!["docProps".into()] };
+        let published =
+            Evidence { digests: Digests { sha256: None, ..there.digests.clone() }, ..there.clone() };
+        let judge = |ours: &Evidence, published: &Evidence, read: &Evidence| {
+            Proof::compare_parts(ours, published, read, &shown, SourceLeg::Matched, Timestamp::UNIX_EPOCH)
+        };
+        let Comparison::Proven(proof) = judge(&ours, &published, &there) else { panic!() };
+        assert_eq!((proof.kind(), proof.expected()), (ProofKind::Parts, &there));
+        assert!(matches!(judge(&evidence("別"), &published, &there), Comparison::Differs(_)));
+        assert_eq!(judge(&ours, &evidence("後"), &there), Comparison::Undecided, "changed since");
+        assert_eq!(judge(&ours, &published, &evidence("他")), Comparison::Undecided, "not what was judged");
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl FileRow {
                     self.holding = Some(holding.clone());
                 }
             }
-            Event::Checked { sense, holding, sha256 } => {
+            Event::Checked { sense, holding, sha256, proof } => {
                 self.confirm(*sense, at);
                 if let Some(holding) = holding {
                     self.holding = Some(holding.as_ref().clone());
@@ -254,6 +254,9 @@ impl FileRow {
                 if let Some(sha256) = sha256 {
                     self.ours.sha256 = Some(sha256.clone());
                     self.ours_size = self.ours_size.or(Some(self.entry.size));
+                }
+                if let Some(proof) = proof {
+                    self.prove(proof);
                 }
             }
             // Another finding of a file that has failed is why it is so now.
@@ -296,7 +299,8 @@ impl FileRow {
                 holding.evidence.digests.sha256 = None;
             }
         }
-        if self.ours.is_empty() && proof.expected().digests.sha256.is_some() {
+        let is_ours = proof.kind() != ProofKind::Parts;
+        if is_ours && self.ours.is_empty() && proof.expected().digests.sha256.is_some() {
             self.ours = proof.expected().digests.clone();
             self.ours_size = Some(proof.expected().size);
         }

@@ -254,6 +254,8 @@ pub enum Event {
         holding: Option<Box<Holding>>,
         /// The SHA-256 of the bytes that were read, where it was not known.
         sha256: Option<crate::Digest>,
+        /// A proof that takes the place of the one before: the service rewrote the file, and its parts are the same.
+        proof: Option<Box<Proof>>,
     },
     /// A verify saw something that should not be so, and the proof holds all the same.
     Observed {

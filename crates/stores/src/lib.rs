@@ -7,5 +7,6 @@ pub mod catalogue;
 pub mod fs;
 pub mod graph;
 pub mod hub;
+pub mod rewriting;
 pub mod seal;
 pub mod wire;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::engine::Filters;
 use crate::ledger::JobHandle;
+use crate::rewriting::Rewriting;
 use crate::seal::Seal;
 use crate::state::Via;
 use crate::store::{Destination, OnConflict, Source};
@@ -45,6 +46,8 @@ pub struct Job {
     pub destination: Arc<dyn Destination>,
     /// What stands between, where names and bytes are sealed on their way.
     pub seal: Option<Arc<dyn Seal>>,
+    /// Who judges files that the destination rewrote; without one they stay unproven.
+    pub rewriting: Option<Arc<dyn Rewriting>>,
     /// The ledger's record of what the destination holds.
     pub tree: TreeId,
     /// What the user wants.

@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 
 use crate::digest::Hasher;
 use crate::engine::content::judge_source;
+use crate::engine::parts::Parts;
 use crate::engine::sealing::beginning;
 use crate::engine::survey::holding;
 use crate::engine::{Engine, Job, Slot};
@@ -313,7 +314,7 @@ impl Engine {
         }
         let ours = matches!(row.via, Some(Via::Stream | Via::Spool | Via::Copy));
         if ours && rewritable(job, row) {
-            return self.remark(job, row, Reason::Rewritten, &words, Some(there)).await;
+            return self.settle_by_parts(job, row, there, &words).await;
         }
         if ours {
             return self.remark(job, row, Reason::CorruptAtDestination, &words, Some(there)).await;
@@ -323,6 +324,30 @@ impl Engine {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
         self.remark(job, row, Reason::DifferentAtDestination, &words, Some(there)).await
+    }
+
+    /// Proves a file that the destination rewrote by its parts; what cannot be shown stays DUPE with the difference.
+    async fn settle_by_parts(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        there: Holding,
+        words: &str,
+    ) -> Result<(), StoreError> {
+        match self.compare_parts(job, row, &there).await {
+            Ok(Parts::Proven(proof, changes)) => {
+                tracing::debug!(file = %row.id, parts = ?changes, "rewritten by the destination");
+                self.proven(job, row, there, *proof).await
+            }
+            Ok(Parts::Differs(detail)) => {
+                let words = format!("{words}; {detail}");
+                self.remark(job, row, Reason::Rewritten, &words, Some(there)).await
+            }
+            Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
+            Ok(Parts::Undecided) | Err(_) => {
+                self.remark(job, row, Reason::Rewritten, words, Some(there)).await
+            }
+        }
     }
 
     /// Writes what was learnt, where it is news.
@@ -369,7 +394,11 @@ impl Engine {
     }
 
     /// The key to a row's bytes at its source.
-    async fn opening<'a>(&self, job: &'a Job, row: &FileRow) -> Result<(&'a Slot, Opening), StoreError> {
+    pub(super) async fn opening<'a>(
+        &self,
+        job: &'a Job,
+        row: &FileRow,
+    ) -> Result<(&'a Slot, Opening), StoreError> {
         let slot = job.slot(row.source).ok_or_else(|| {
             let detail = "its source is not part of this run";
             StoreError::new(ErrorKind::Interrupted, "read", &row.entry.name, detail)

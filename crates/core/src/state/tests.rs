@@ -53,7 +53,10 @@ fn the_table_of_the_design_holds_for_every_pair() {
         (Event::Superseded { comment: words() }, all.map(|s| (s, Pending)).to_vec()),
         (Event::Renamed { from: words() }, all.map(|s| (s, s)).to_vec()),
         (Event::Gone, all.map(|s| (s, s)).to_vec()),
-        (Event::Checked { sense: Sense::Hash, holding: None, sha256: None }, all.map(|s| (s, s)).to_vec()),
+        (
+            Event::Checked { sense: Sense::Hash, holding: None, sha256: None, proof: None },
+            all.map(|s| (s, s)).to_vec(),
+        ),
         (Event::Observed { reason, comment: words() }, all.map(|s| (s, s)).to_vec()),
         (Event::Retried { comment: words() }, vec![(Ng, Pending), (Dupe, Dupe)]),
         (Event::Intended { via: Via::Stream }, vec![(Pending, Pending), (Local, Local)]),

@@ -130,7 +130,10 @@ pub(super) async fn a_file_goes_the_whole_way(setup: Setup) {
     lead(
         &scene,
         "f",
-        vec![Event::Proven(proof()), Event::Checked { sense: Sense::Unchanged, holding: None, sha256: None }],
+        vec![
+            Event::Proven(proof()),
+            Event::Checked { sense: Sense::Unchanged, holding: None, sha256: None, proof: None },
+        ],
     )
     .await;
     let row = scene.file("f").await;

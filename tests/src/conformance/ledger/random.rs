@@ -289,7 +289,7 @@ impl Story {
             }
             _ => self.pick(&[
                 Event::Noted { reason, comment, holding: Some(held) },
-                Event::Checked { sense: Sense::Hash, holding: None, sha256: None },
+                Event::Checked { sense: Sense::Hash, holding: None, sha256: None, proof: None },
             ]),
         }
     }

@@ -103,6 +103,7 @@ pub(super) async fn a_check_may_learn_what_was_not_known(setup: Setup) {
         sense: Sense::Bytes,
         holding: Some(Box::new(now.clone())),
         sha256: Some(sha256.clone()),
+        proof: None,
     };
     let seen = Event::Observed { reason: Reason::WrongTimes, comment: "更新日時".into() };
     scene.ledger.record(&scene.job, vec![record(&row, checked), record(&row, seen)]).await.unwrap();

@@ -90,7 +90,7 @@ impl Engine {
         let event = match row.state {
             State::Success => {
                 let sense = if proof.kind() == ProofKind::Bytes { Sense::Bytes } else { Sense::Hash };
-                vec![Event::Checked { sense, holding: Some(Box::new(there)), sha256: None }]
+                vec![Event::Checked { sense, holding: Some(Box::new(there)), sha256: None, proof: None }]
             }
             _ => {
                 let via = row.via.unwrap_or(Via::AlreadyThere);

@@ -71,7 +71,7 @@ impl Verify<'_> {
                 let holding = Some(Box::new(there.clone()));
                 match row.state {
                     State::Success => {
-                        let event = Event::Checked { sense, holding, sha256: None };
+                        let event = Event::Checked { sense, holding, sha256: None, proof: None };
                         self.engine.note(&self.job.handle, &mut row, vec![event]).await?;
                         self.report.held += 1;
                     }

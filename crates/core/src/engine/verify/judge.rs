@@ -7,7 +7,7 @@ use crate::engine::prove::rewritable;
 use crate::error::StoreError;
 use crate::ledger::FoundRow;
 use crate::memo::MemoKey;
-use crate::proof::{Evidence, Sense};
+use crate::proof::{Evidence, Sense, SourceLeg, agree};
 use crate::row::FileRow;
 use crate::state::{Reason, Via};
 use crate::store::KeptTimes;
@@ -45,42 +45,12 @@ pub(super) struct Closer {
     pub(super) why: Why,
 }
 
-/// How two statements about a content stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Same {
-    /// A digest of both is equal, and none is not.
-    Digest,
-    /// Only the sizes could be compared, and are equal.
-    Size,
-    No,
-}
-
-fn same(expected: &Evidence, found: &Evidence) -> Same {
-    if expected.size != found.size {
-        return Same::No;
-    }
-    let pairs = [
-        (&expected.digests.sha256, &found.digests.sha256),
-        (&expected.digests.sha1, &found.digests.sha1),
-        (&expected.digests.quickxor, &found.digests.quickxor),
-    ];
-    let mut same = Same::Size;
-    for pair in pairs {
-        match pair {
-            (Some(ours), Some(theirs)) if ours == theirs => same = Same::Digest,
-            (Some(_), Some(_)) => return Same::No,
-            _ => {}
-        }
-    }
-    same
-}
-
 impl Verify<'_> {
     /// Judges one file by what the listing has of its object.
     pub(super) async fn judge(&mut self, row: &FileRow, found: &FoundRow) -> Result<Seen, StoreError> {
         let Some(holding) = &row.holding else { return Ok(Seen::Closer(Why::Revision)) };
-        let same = same(&holding.evidence, &found.evidence);
-        if found.folder || same == Same::No {
+        let same = agree(&holding.evidence, &found.evidence);
+        if found.folder || same == Some(false) {
             return Ok(self.differs(row, found, &holding.evidence));
         }
         if let Some(moved) = self.is_elsewhere(row, found).await? {
@@ -93,10 +63,10 @@ impl Verify<'_> {
             return Ok(Seen::Finding(Reason::WrongTimes, sight));
         }
         if holding.revision.is_some() && found.revision.is_some() && holding.revision != found.revision {
-            let silent = same == Same::Size && self.job.destination.caps().publishes.is_empty();
+            let silent = same.is_none() && self.job.destination.caps().publishes.is_empty();
             return Ok(Seen::Closer(if silent { Why::Silent } else { Why::Revision }));
         }
-        let sense = if same == Same::Digest { self.sense } else { Sense::Unchanged };
+        let sense = if same == Some(true) { self.sense } else { Sense::Unchanged };
         Ok(Seen::Held(sense))
     }
 
@@ -138,10 +108,11 @@ impl Verify<'_> {
     }
 }
 
-/// Which times were set when the file was sent: a copy by the service sets none.
+/// Which times were set when the file was sent: a copy by the service sets none, and what a
+/// person made of a file has times of its own.
 fn kept(row: &FileRow, keeps: KeptTimes) -> KeptTimes {
-    match row.via {
-        Some(Via::Copy | Via::AlreadyThere) => KeptTimes::default(),
+    match (row.via, row.leg) {
+        (Some(Via::Copy | Via::AlreadyThere), _) | (_, Some(SourceLeg::Accepted)) => KeptTimes::default(),
         _ => keeps,
     }
 }
@@ -163,21 +134,6 @@ fn times_differ(kept: KeptTimes, wanted: Times, found: Times) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Algo, Digest, Digests};
-    use crate::words::ByteSize;
-
-    fn evidence(size: u64, byte: Option<u8>) -> Evidence {
-        let digests = byte.and_then(|byte| Digest::new(Algo::QuickXor, &[byte; 20])).map(Digests::quickxor);
-        Evidence { size: ByteSize(size), digests: digests.unwrap_or_else(Digests::none) }
-    }
-
-    #[test]
-    fn a_missing_digest_is_no_difference_and_no_equality() {
-        assert_eq!(same(&evidence(3, Some(1)), &evidence(3, Some(1))), Same::Digest);
-        assert_eq!(same(&evidence(3, Some(1)), &evidence(3, None)), Same::Size);
-        assert_eq!(same(&evidence(3, Some(1)), &evidence(3, Some(2))), Same::No);
-        assert_eq!(same(&evidence(3, None), &evidence(4, None)), Same::No);
-    }
 
     #[test]
     fn only_times_that_are_kept_are_compared_and_only_to_the_second() {

@@ -5,11 +5,12 @@ use futures_util::StreamExt as _;
 use super::judge::{Closer, Why};
 use super::telling::Sight;
 use super::{ASKING, Sample, Verify, expected};
+use crate::engine::parts::Parts;
 use crate::engine::survey::holding;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FileFilter;
-use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
+use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg, agree};
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
 use crate::store::{Found, Holding};
@@ -117,7 +118,7 @@ impl Verify<'_> {
                 self.report.read += 1;
                 self.report.read_bytes += proof.expected().size.0;
                 let sha256 = proof.expected().digests.sha256.clone();
-                let event = Event::Checked { sense: Sense::Bytes, holding: None, sha256 };
+                let event = Event::Checked { sense: Sense::Bytes, holding: None, sha256, proof: None };
                 self.engine.note(&self.job.handle, &mut row, vec![event]).await
             }
             Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
@@ -140,7 +141,7 @@ impl Verify<'_> {
         match now {
             Look::Present(Found::File(there))
                 if listed.is_some_and(|(item, was)| {
-                    *item == there.item && was.size == there.evidence.size && agree(was, &there.evidence)
+                    *item == there.item && agree(was, &there.evidence) != Some(false)
                 }) =>
             {
                 let words = format!(
@@ -245,7 +246,8 @@ impl Verify<'_> {
             return self.find(row, Reason::ExtraVersions, sight).await;
         }
         self.report.held += 1;
-        let event = Event::Checked { sense: self.sense, holding: Some(Box::new(there)), sha256: None };
+        let event =
+            Event::Checked { sense: self.sense, holding: Some(Box::new(there)), sha256: None, proof: None };
         self.engine.note(&self.job.handle, &mut row, vec![event]).await
     }
 
@@ -258,7 +260,12 @@ impl Verify<'_> {
                 self.report.read += 1;
                 self.report.read_bytes += proof.expected().size.0;
                 let sha256 = proof.expected().digests.sha256.clone().filter(|_| row.ours.sha256.is_none());
-                let event = Event::Checked { sense: Sense::Bytes, holding: Some(Box::new(there)), sha256 };
+                let event = Event::Checked {
+                    sense: Sense::Bytes,
+                    holding: Some(Box::new(there)),
+                    sha256,
+                    proof: None,
+                };
                 self.engine.note(&self.job.handle, &mut row, vec![event]).await
             }
             Read::Wrong(words) => self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await,
@@ -270,21 +277,35 @@ impl Verify<'_> {
         }
     }
 
-    /// The service may have rewritten it, which the listing cannot tell from damage.
-    async fn is_rewritten(&mut self, row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let wanted = expected(&row);
-        let words = match wanted.size == there.evidence.size {
-            true => "the published hash is another one".to_owned(),
-            false => format!("{} bytes, {} were proven", there.evidence.size.0, wanted.size.0),
-        };
-        self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await
-    }
-}
-
-fn agree(one: &Evidence, other: &Evidence) -> bool {
-    match (&one.digests.quickxor, &other.digests.quickxor) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
+    /// The service may have rewritten it, which the listing cannot tell from damage: its parts are compared again
+    /// before anything lapses.
+    async fn is_rewritten(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
+        match self.engine.compare_parts(self.job, &row, &there).await {
+            Ok(Parts::Proven(proof, changes)) => {
+                self.report.rewritten += 1;
+                self.report.held += 1;
+                tracing::debug!(file = %row.id, parts = ?changes, "rewritten by the service since");
+                if row.state != State::Success {
+                    return self.recover(row, there, *proof).await;
+                }
+                let event = Event::Checked {
+                    sense: Sense::Bytes,
+                    holding: Some(Box::new(there)),
+                    sha256: None,
+                    proof: Some(proof),
+                };
+                self.engine.note(&self.job.handle, &mut row, vec![event]).await
+            }
+            Ok(Parts::Differs(words)) => {
+                let reason = Reason::ChangedAtDestination;
+                self.find(row, reason, Sight::of(format!("it is not the file rewritten: {words}"))).await
+            }
+            Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
+            Ok(Parts::Undecided) | Err(_) => {
+                self.report.unknown += 1;
+                Ok(())
+            }
+        }
     }
 }
 
