@@ -3,10 +3,12 @@
 //! Owns words and defaults only. Values that depend on the configuration are looked at elsewhere.
 
 mod archive;
+mod damage;
 
 pub(crate) use archive::{
     Accept, Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
 };
+pub(crate) use damage::{Damage, SimCommand};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -253,7 +255,10 @@ pub(crate) struct LogRotate {
 
 /// Arguments of `sim`.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Sim {
+    #[command(subcommand)]
+    pub(crate) command: Option<SimCommand>,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, env = "LANDFALL_SIM_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,

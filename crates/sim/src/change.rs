@@ -6,10 +6,10 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Faults;
+use crate::config::{Faults, Rewriting};
 use crate::content::{Content, mix};
 use crate::world::World;
-use crate::world::drive::{DriveState, Times};
+use crate::world::drive::{Drive, DriveState, Times};
 use crate::world::item::Kind;
 
 /// One thing that somebody does. `drive` is a drive id, a user, or the name of a library of the archive site; the
@@ -103,6 +103,16 @@ pub enum WorldOp {
         /// Which drive.
         drive: Option<String>,
     },
+    /// Adds a column to a library that writes into its files, or gives it another value: every file that it can take
+    /// apart is rewritten again.
+    Column {
+        /// Which drive.
+        drive: Option<String>,
+        /// The column.
+        name: String,
+        /// Its value in every file.
+        value: String,
+    },
     /// Lets new uploads to a drive stay checked out, or no longer.
     RequireCheckout {
         /// Which drive.
@@ -144,6 +154,7 @@ impl World {
                 self.recycle(drive, index, self.somebody(drive));
                 Ok(())
             }
+            WorldOp::Column { drive, name, value } => self.add_column(drive.as_deref(), name, value),
             WorldOp::Corrupt { drive, path } => self.corrupt(drive.as_deref(), &path),
             WorldOp::Lock { drive, path, seconds } => {
                 let (drive, index) = self.named_item(drive.as_deref(), &path)?;
@@ -287,6 +298,19 @@ impl World {
         Ok(())
     }
 
+    fn add_column(&mut self, drive: Option<&str>, name: String, value: String) -> Result<(), ChangeError> {
+        let index = self.named_drive(drive)?;
+        let writes = self.rewriting(index) != Rewriting::Off;
+        let library = self.drive_mut(index).and_then(|drive| drive.library.as_mut()).filter(|_| writes);
+        let library =
+            library.ok_or_else(|| none("library that writes into its files", drive.unwrap_or("")))?;
+        library.set(name, value);
+        for item in 0..self.drive(index).map_or(0, Drive::count) {
+            self.enrich(index, item);
+        }
+        Ok(())
+    }
+
     fn corrupt(&mut self, drive: Option<&str>, path: &str) -> Result<(), ChangeError> {
         let (drive, index) = self.named_item(drive, path)?;
         let item = self
@@ -301,6 +325,9 @@ impl World {
             *byte ^= 1;
         }
         *content = Content::literal(bytes);
+        if let Some(extra) = &mut item.extra {
+            extra.sent = None;
+        }
         Ok(())
     }
 }

@@ -156,11 +156,10 @@ impl Judge<'_> {
             self.out.missing.push(path.to_owned());
             return;
         };
-        let sent = there.extra.as_ref().and_then(|extra| extra.sent.as_ref());
-        if sent.is_some() {
+        if there.extra.as_ref().is_some_and(|extra| extra.sent.is_some()) {
             self.out.rewritten.push(path.to_owned());
         }
-        match sent.or_else(|| there.content()) {
+        match there.meant() {
             None => self.out.different.push(format!("{path}: a folder lies in its place")),
             Some(content) if !content.same(&served) => self.out.different.push(format!(
                 "{path}: other bytes, {} at the source and {} at the destination",
@@ -195,8 +194,8 @@ impl Judge<'_> {
         for (key, child) in children.into_iter().flatten() {
             let Some(item) = target.item(*child).filter(|_| !wanted.contains_key(key)) else { continue };
             let here = format!("{path}/{}", item.name);
-            match item.content() {
-                Some(content) => self.extra_files.push((here, content.clone())),
+            match item.meant() {
+                Some(content) => self.extra_files.push((here, content)),
                 None => {
                     self.out.extra.push(here.clone());
                     self.extras(&BTreeMap::new(), target, Some(*child), &here);
@@ -239,7 +238,7 @@ impl Judge<'_> {
 }
 
 /// The folder that a source lands in. `{user}` may be spelt in several ways.
-fn destination(target: &Drive, path: &str, source: &JobSource) -> Option<u32> {
+pub(crate) fn destination(target: &Drive, path: &str, source: &JobSource) -> Option<u32> {
     let spelt = |user: &str| {
         let path = path.replace("{user}", user);
         target.walk(0, path.split('/').filter(|name| !name.is_empty()))

@@ -62,6 +62,16 @@ impl Piece {
         }
     }
 
+    /// A run that lies wholly inside.
+    fn part(&self, from: u64, len: u64) -> Self {
+        match self {
+            Self::Generated { seed, offset, .. } => {
+                Self::Generated { seed: *seed, offset: offset + from, len }
+            }
+            Self::Literal(bytes) => Self::Literal(bytes.slice(to_usize(from)..to_usize(from + len))),
+        }
+    }
+
     fn read(&self, offset: u64, len: usize, out: &mut Vec<u8>) {
         match self {
             Self::Generated { seed, offset: base, .. } => fill(*seed, base + offset, len, out),
@@ -99,14 +109,27 @@ impl Content {
         Self::Stored(Arc::new(Stored { pieces, len, hash: state.finish() }))
     }
 
-    /// The same bytes with more behind them.
-    pub(crate) fn with_tail(&self, tail: &[u8]) -> Self {
-        let mut pieces = match self {
-            Self::Generated { seed, len } => vec![Piece::Generated { seed: *seed, offset: 0, len: *len }],
-            Self::Stored(stored) => stored.pieces.clone(),
+    /// A run of the bytes, as pieces: what is generated stays so. Shorter where the content ends before.
+    pub(crate) fn slice(&self, from: u64, len: u64) -> Vec<Piece> {
+        let whole;
+        let pieces = match self {
+            Self::Generated { seed, len } => {
+                whole = [Piece::Generated { seed: *seed, offset: 0, len: *len }];
+                whole.as_slice()
+            }
+            Self::Stored(stored) => stored.pieces.as_slice(),
         };
-        pieces.push(Piece::Literal(Bytes::copy_from_slice(tail)));
-        Self::of_pieces(pieces)
+        let end = from.saturating_add(len);
+        let mut start = 0;
+        let mut out = Vec::new();
+        for piece in pieces {
+            let (first, last) = (from.max(start), end.min(start + piece.len()));
+            if first < last {
+                out.push(piece.part(first - start, last - first));
+            }
+            start += piece.len();
+        }
+        out
     }
 
     /// Length in bytes.
@@ -333,6 +356,21 @@ mod tests {
         let second = recogniser.piece(327_680, whole.slice(327_680..));
         let back = Content::of_pieces(vec![first, second]);
         assert!(matches!(back, Content::Generated { seed: 9, len: 1_000_000 }));
+    }
+
+    #[test]
+    fn slices_put_together_are_the_same_bytes() {
+        let generated = Content::Generated { seed: 9, len: 1000 };
+        let mut pieces = vec![Piece::Literal(Bytes::from_static(b"before"))];
+        pieces.extend(generated.slice(3, 500));
+        let mixed = Content::of_pieces(pieces);
+        let whole = mixed.read(0, 506);
+        assert_eq!(whole[6..], generated.read(3, 500));
+        for cut in [0, 1, 6, 7, 250, 506] {
+            let parts: Vec<Piece> = [mixed.slice(0, cut), mixed.slice(cut, 5000)].concat();
+            assert_eq!(Content::of_pieces(parts).read(0, 9999), whole, "cut at {cut}");
+        }
+        assert!(matches!(Content::of_pieces(generated.slice(0, 400)), Content::Generated { len: 400, .. }));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::change::WorldOp;
+use crate::damage::{DamageError, DamageOrder};
 use crate::faults::FaultRule;
 use crate::render::{drive_type, time};
 use crate::reply::Reply;
@@ -35,12 +36,32 @@ pub(crate) fn handle(world: &mut World, method: &Method, path: &str, raw_query: 
             Ok(())
         }),
         ("POST", "world") => each(body, |op: WorldOp| world.change(op).map_err(|error| error.to_string())),
-        _ => problem(404, "known are compare, requests, requests/reset, drives, tree, faults and world"),
+        ("POST", "damage") => damage(world, body),
+        _ => problem(
+            404,
+            "known are compare, requests, requests/reset, drives, tree, faults, world and damage",
+        ),
     }
 }
 
 fn problem(status: u16, text: &str) -> Reply {
     Reply::json(status, &json!({"error": text}))
+}
+
+/// One line of JSON for each damaged file.
+fn damage(world: &mut World, body: &[u8]) -> Reply {
+    let order = match serde_json::from_slice::<DamageOrder>(body) {
+        Ok(order) => order,
+        Err(error) => return problem(400, &error.to_string()),
+    };
+    match world.inflict(&order) {
+        Ok(done) => {
+            let lines: String = done.iter().map(|one| format!("{}\n", json!(one))).collect();
+            Reply::text(200, "application/x-ndjson; charset=utf-8", lines)
+        }
+        Err(error @ DamageError::NoJob(_)) => problem(404, &error.to_string()),
+        Err(error) => problem(400, &error.to_string()),
+    }
 }
 
 /// Takes one object or an array of them.

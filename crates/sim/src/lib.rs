@@ -12,6 +12,7 @@ mod change;
 mod compare;
 mod config;
 mod content;
+mod damage;
 mod enrich;
 mod faults;
 mod graph;
@@ -43,6 +44,7 @@ pub use audit::Requests;
 pub use change::{ChangeError, WorldOp};
 pub use compare::Compare;
 pub use config::{Config, Faults, Quota, Rewriting, Scenario, UnknownName};
+pub use damage::{DamageError, DamageOrder, Damaged};
 pub use faults::{Fault, FaultRule};
 pub use hash::{QuickXor, quick_xor, to_base64};
 pub use hub::{

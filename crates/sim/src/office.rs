@@ -13,6 +13,8 @@ mod package;
 mod picture;
 mod portable;
 
+pub(crate) use picture::chunk as png_chunk;
+
 /// A library and the columns that it writes into its files.
 #[derive(Clone, Debug)]
 pub struct Library {
@@ -53,6 +55,13 @@ impl Library {
         } else {
             markup::rewritten(self, bytes)
         }
+    }
+
+    /// Gives a column a value. What is written from then on is packed in another order too.
+    pub(crate) fn set(&mut self, name: String, value: String) {
+        self.columns.retain(|(known, _)| *known != name);
+        self.columns.push((name, value));
+        self.seed += 1;
     }
 
     /// All columns as one text.

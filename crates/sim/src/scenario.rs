@@ -3,6 +3,7 @@
 //! Owns what lies at the sources, what lies at the destination already, and the job that connects them. All of it is a
 //! function of the configuration. Refuses to know requests.
 
+mod office;
 mod special;
 mod voices;
 
@@ -30,7 +31,7 @@ pub(crate) fn build(world: &mut World) -> Extras {
         Scenario::Flat => voices::flat(&mut scene, &config),
         Scenario::Big => voices::big(&mut scene, &config),
         Scenario::Leavers => special::leavers(&mut scene, &config),
-        Scenario::Office => special::office(&mut scene, &config),
+        Scenario::Office => office::office(&mut scene, &config),
         Scenario::Hostile => special::hostile(&mut scene, &config),
     };
     // They come last, as ids follow from the order of people.
@@ -92,6 +93,12 @@ impl<'a> Scene<'a> {
         let folder = self.folder(drive, folder);
         self.made += 1;
         self.put(drive, folder, name, Content::literal(text.as_bytes().to_vec()))
+    }
+
+    /// A file of given bytes, with times of its own.
+    pub(crate) fn put_next(&mut self, drive: usize, folder: u32, name: &str, content: Content) -> u32 {
+        self.made += 1;
+        self.put(drive, folder, name, content)
     }
 
     pub(crate) fn put(&mut self, drive: usize, folder: u32, name: &str, content: Content) -> u32 {

@@ -20,6 +20,7 @@ use crate::call::Call;
 use crate::change::{ChangeError, WorldOp};
 use crate::compare::Compare;
 use crate::config::Config;
+use crate::damage::{DamageError, DamageOrder, Damaged};
 use crate::faults::FaultRule;
 use crate::origins::{Host, Origins};
 use crate::quota::signed;
@@ -227,6 +228,14 @@ impl Sim {
     /// What was named is not there.
     pub fn change(&self, op: WorldOp) -> Result<(), ChangeError> {
         self.at_now(|world| world.change(op))
+    }
+
+    /// Damages what a job has landed and says what a verifier should find, by path.
+    ///
+    /// # Errors
+    /// No such job or kind, or a rate that is none. Nothing was damaged then.
+    pub fn damage(&self, order: &DamageOrder) -> Result<Vec<Damaged>, DamageError> {
+        self.at_now(|world| world.inflict(order))
     }
 
     /// Everything below a path of a drive, parents first. The drive is named as in [`WorldOp`].

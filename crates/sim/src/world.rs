@@ -329,7 +329,7 @@ impl World {
     /// How this library treats files that it parses.
     pub(crate) fn rewriting(&self, drive: usize) -> Rewriting {
         match self.drive(drive) {
-            Some(drive) if drive.rewrites => self.config.rewriting.unwrap_or(Rewriting::Immediate),
+            Some(drive) if drive.library.is_some() => self.config.rewriting.unwrap_or(Rewriting::Immediate),
             _ => Rewriting::Off,
         }
     }

@@ -4,6 +4,7 @@
 //! commands after it need nothing else. It refuses to overwrite a configuration of somebody else.
 
 pub(super) mod archive;
+mod damage;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use landfall_core::Code;
 use landfall_sim::{Config, Quota, Scenario, Served};
 use serde_json::Value;
 
-use crate::args::{Sim, World};
+use crate::args::{Sim, SimCommand, World};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::wiring::Context;
@@ -23,8 +24,11 @@ const MARK: &str = "# Written by landfall sim; it may overwrite this file.";
 /// Resource units in a window of the simulated small tenant.
 const SMALL_TENANT: u64 = 1250;
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop, or does something to a simulator that serves.
 pub(crate) async fn sim(context: &Context, args: &Sim) -> Result<Exit, CommandError> {
+    if let Some(SimCommand::Damage(args)) = &args.command {
+        return damage::damage(context, args).await;
+    }
     if let Some(config) = &context.global.config
         && !args.force
     {

@@ -15,9 +15,13 @@ pub(super) fn jpeg(library: &Library, bytes: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn png(library: &Library, bytes: &[u8]) -> Option<Vec<u8>> {
     let (start, rest) = bytes.split_at_checked(33)?;
     let body = [b"iTXtLibrary\0\0\0\0\0".as_slice(), library.text().as_bytes()].concat();
-    let len = u32::try_from(body.len() - 4).ok()?.to_be_bytes();
-    let sum = check_sum(&body).to_be_bytes();
-    Some([start, &len, &body, &sum, rest].concat())
+    Some([start, &chunk(&body)?, rest].concat())
+}
+
+/// A chunk from its name and content.
+pub(crate) fn chunk(body: &[u8]) -> Option<Vec<u8>> {
+    let len = u32::try_from(body.len().checked_sub(4)?).ok()?.to_be_bytes();
+    Some([&len, body, &check_sum(body).to_be_bytes()].concat())
 }
 
 /// CRC-32, bit by bit.

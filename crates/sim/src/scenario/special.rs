@@ -1,4 +1,4 @@
-//! Trees with difficulties: people who leave, files that are rewritten, and what cannot be moved.
+//! Trees with difficulties: people who leave, and what cannot be moved.
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -54,33 +54,6 @@ pub(super) fn leavers(scene: &mut Scene<'_>, config: &Config) -> Extras {
         "user,path,site_url\nada@contoso.com,/,\nben@contoso.com,/,\nchie@contoso.com,/,\n,/,https://{MY_HOST}/personal/{gone}\nemi@contoso.com,/,\n"
     );
     Extras { toml, side_files: vec![("leavers.csv".into(), csv.into_bytes())] }
-}
-
-/// Office, PDF and HTML files on their way into a library that rewrites them.
-pub(super) fn office(scene: &mut Scene<'_>, config: &Config) -> Extras {
-    let ada = scene.ada;
-    let folder = scene.folder(ada, "/書類");
-    let kinds = ["docx", "xlsx", "pptx", "pdf", "html", "txt", "wav"];
-    for n in 0..config.files {
-        let kind = kinds.get(usize::try_from(n % 7).unwrap_or(0)).copied().unwrap_or("txt");
-        let name = format!("資料 {n:05}.{kind}");
-        match kind {
-            "html" => {
-                let text = format!("<html><head><title>資料</title></head><body><p>{n}</p></body></html>\n");
-                scene.put(ada, folder, &name, Content::literal(text.into_bytes()));
-            }
-            _ => {
-                scene.file(ada, folder, &name, config.file_size.unwrap_or_else(|| small_size(config, n)));
-            }
-        }
-    }
-    let library = scene.library;
-    if let Some(drive) = scene.world.drive_mut(library) {
-        drive.rewrites = true;
-    }
-    let sources = source_of(scene.world, 0, "/書類").into_iter().collect();
-    scene.job("office", sources, "/Office");
-    Extras { toml: one_job("office", "/書類", "/Office"), side_files: Vec::new() }
 }
 
 /// Everything that a source can hold and a client must not stumble over.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::config::Rewriting;
 use crate::content::{Content, Piece, Recogniser};
-use crate::enrich::{enriched, is_parsed};
+use crate::enrich::enriched;
 use crate::names::fold;
 use crate::quota::signed;
 use crate::reply::Fail;
@@ -353,16 +353,15 @@ impl World {
         }
     }
 
-    /// Rewrites a file if its kind is parsed.
+    /// Rewrites a file if it is one that the library can take apart.
     pub(crate) fn enrich(&mut self, drive: usize, item: u32) {
         let now = self.seconds();
         let Some(drive) = self.drive_mut(drive) else { return };
-        let Some(found) = drive.item(item).filter(|found| !found.deleted && is_parsed(&found.name)) else {
-            return;
-        };
-        let Some(content) = found.content().filter(|content| !content.is_empty()) else { return };
-        let rewritten = enriched(&found.name, content);
-        drive.rewrite(item, rewritten, now);
+        let Some(found) = drive.item(item).filter(|found| !found.deleted) else { return };
+        let (Some(library), Some(content)) = (&drive.library, found.served()) else { return };
+        if let Some(rewritten) = enriched(library, &found.name, &content) {
+            drive.rewrite(item, rewritten, now);
+        }
     }
 
     /// Starts a copy and gives the id of its monitor.

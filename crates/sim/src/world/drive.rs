@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::content::Content;
 use crate::ids::{Guid, IdSpace};
 use crate::names::fold;
+use crate::office::Library;
 use crate::world::item::{Editor, Extra, Hand, Item, Kind, Version};
 
 /// A drive with everything in it.
@@ -34,7 +35,8 @@ pub(crate) struct Drive {
     pub(crate) used: u64,
     pub(crate) recycled: u64,
     pub(crate) state: DriveState,
-    pub(crate) rewrites: bool,
+    /// The columns that a library writes into its files; none leaves them as they are.
+    pub(crate) library: Option<Box<Library>>,
     pub(crate) requires_checkout: bool,
     /// Delta tokens older than this change are answered with 410.
     pub(crate) oldest_token: u64,
@@ -132,7 +134,7 @@ impl Drive {
             used: 0,
             recycled: 0,
             state: DriveState::Normal,
-            rewrites: false,
+            library: None,
             requires_checkout: false,
             oldest_token: 0,
         }
@@ -268,13 +270,23 @@ impl Drive {
         let (parent, old) = (item.parent, item.size());
         if let Kind::File(current) = &mut item.kind {
             let before = std::mem::replace(current, content);
-            item.extra_mut().sent.get_or_insert(before);
+            let Extra { sent, served, .. } = item.extra_mut();
+            // What is rewritten is what lay there, and not what the hash said.
+            sent.get_or_insert(served.take().unwrap_or(before));
         }
         item.modified = now;
         item.ctag += 1;
         self.used = self.used.saturating_sub(old) + size;
         self.resize(parent, old, size);
         self.touch(index);
+    }
+
+    /// Puts other bytes in place of a file's, without a version and with its client times.
+    pub(crate) fn overwrite(&mut self, index: u32, content: Content, hand: Hand) {
+        self.rewrite(index, content, hand.at);
+        let Some(item) = self.item_mut(index) else { return };
+        item.by = hand.who;
+        item.extra_mut().sent = None;
     }
 
     /// Sets client times. On a file that makes a version.

@@ -84,7 +84,7 @@ pub(crate) struct Extra {
     pub(crate) package: Option<&'static str>,
     /// A shortcut: drive index and item index of what it points to.
     pub(crate) shortcut: Option<(usize, u32)>,
-    /// What is really served where size and hash lie (labelled files).
+    /// What is really served where size and hash lie (labelled files, rot on a disk).
     pub(crate) served: Option<Content>,
     /// No write until then, and reads of content neither where `reads` says so.
     pub(crate) locked_until: Option<Timestamp>,
@@ -92,7 +92,7 @@ pub(crate) struct Extra {
     pub(crate) hash_at: Option<Timestamp>,
     /// Not found before then.
     pub(crate) visible_at: Option<Timestamp>,
-    /// The file as it was sent, where the library rewrote it.
+    /// The file as it was sent, where the library rewrote it and nobody damaged it since.
     pub(crate) sent: Option<Content>,
     pub(crate) checked_out: bool,
     /// Earlier versions, oldest first.
@@ -167,6 +167,12 @@ impl Item {
 
     pub(crate) fn locked(&self, now: Timestamp) -> bool {
         self.extra.as_ref().and_then(|extra| extra.locked_until).is_some_and(|until| until > now)
+    }
+
+    /// The bytes that were sent, where a library wrote into them, or else those that a download serves.
+    pub(crate) fn meant(&self) -> Option<Content> {
+        let sent = self.extra.as_ref().and_then(|extra| extra.sent.clone());
+        sent.or_else(|| self.served())
     }
 
     /// The bytes that a download serves.

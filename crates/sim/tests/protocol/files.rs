@@ -263,16 +263,19 @@ async fn a_rewriting_library_changes_office_files_and_nothing_else() {
         let sim = Sim::new(config);
         let mut client = client(&sim).await;
         let library = client.library();
-        for (name, rewritten) in [("計画.docx", true), ("録音.wav", false)] {
+        let real: &[u8] = include_bytes!("../../samples/libreoffice.docx");
+        let none: &[u8] = b"PK\x03\x04 is no archive";
+        for (name, bytes, rewritten) in
+            [("計画.docx", real, true), ("空の計画.docx", none, false), ("録音.wav", real, false)]
+        {
             let path = format!("http://graph.sim/v1.0/drives/{library}/root:/{}:/content", encode(name));
-            let put =
-                client.try_graph("PUT", &path, &[], Bytes::from_static(b"PK 1234")).await.unwrap().json();
-            assert_eq!(put["size"] != json!(7), rewritten && at_once, "{name}");
+            let put = client.try_graph("PUT", &path, &[], Bytes::from_static(bytes)).await.unwrap().json();
+            assert_eq!(put["size"] != json!(bytes.len()), rewritten && at_once, "{name}");
             tokio::time::sleep(Duration::from_secs(6)).await;
             let id = put["id"].as_str().unwrap();
             let later =
                 client.graph("GET", &format!("/drives/{library}/items/{id}"), Value::Null).await.json();
-            assert_eq!(later["size"] != json!(7), rewritten, "{name}");
+            assert_eq!(later["size"] != json!(bytes.len()), rewritten, "{name}");
             assert_eq!(later["eTag"] != put["eTag"], rewritten && !at_once);
         }
     }

@@ -9,10 +9,12 @@
 )]
 
 mod client;
+mod damage;
 mod delta;
 mod files;
 mod login;
 mod migration;
+mod office;
 mod people;
 mod sessions;
 mod throttling;
