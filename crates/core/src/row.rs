@@ -196,7 +196,11 @@ impl FileRow {
     /// When the event cannot happen in the row's state.
     pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), IllegalTransition> {
         self.state = self.state.apply(event)?;
-        self.changed_at = at;
+        // A look that leaves a file as it was is no change of it: since when it is so stays readable.
+        let looked = matches!(event, Event::Checked { .. } | Event::Observed { .. });
+        if !looked || self.state == State::Ng {
+            self.changed_at = at;
+        }
         match event {
             Event::Spooled { size, digests, leg, sealed } => {
                 self.sealed = sealed.as_deref().cloned();

@@ -96,6 +96,9 @@ pub(crate) struct Verify {
     /// longest ago. Every night 1% reads everything in a hundred nights.
     #[arg(long, env = "LANDFALL_SAMPLE", value_name = "N|P%", value_parser = how_many)]
     pub(crate) sample: Option<HowMany>,
+    /// Write every open finding to this file, one JSON object a line (not for archives).
+    #[arg(long, env = "LANDFALL_LIST", value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
     /// Recorded URLs that are looked at together.
     #[arg(long, env = "LANDFALL_BATCH_SIZE", value_name = "N", default_value_t = 500, value_parser = batch)]
     pub(crate) batch_size: usize,

@@ -199,6 +199,11 @@ impl Served {
         Self { bench, child, inspect: ready["inspect"].as_str().unwrap().to_owned() }
     }
 
+    /// The address of the inspection API.
+    pub(crate) fn inspect(&self) -> String {
+        self.inspect.clone()
+    }
+
     /// Asks the inspection API.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         ask(&self.inspect, method, path, body)

@@ -1,7 +1,10 @@
 //! `landfall verify` of a job that moves files: the ledger beside one listing of the destination.
 
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
+use landfall_core::Code;
 use landfall_core::engine::{Filters, Sample, VerifyOptions, VerifyReport};
 use landfall_core::ledger::{LookFilter, Looked, RunStart, Tally};
 use landfall_core::state::{Reason, State};
@@ -17,6 +20,8 @@ use crate::wiring::{Context, Session, since};
 
 /// Findings that are shown one by one.
 const SHOWN: usize = 20;
+/// Findings read from the ledger at a time.
+const LOOKS: usize = 1000;
 
 pub(super) async fn verify(
     context: &Context,
@@ -29,6 +34,9 @@ pub(super) async fn verify(
     let start = RunStart { command: "verify".to_owned(), at: session.engine.clock.now(), fresh: true };
     let run = ledger.begin_run(handle, start).await?;
     let report = look(context, session, &options).await?;
+    if let Some(path) = &args.list {
+        list(session, path).await?;
+    }
     let tally = ledger.tally(handle.id, None).await?;
     let exit = exit(&report);
     let told = Told {
@@ -87,6 +95,32 @@ async fn look(
     let shown = ui::show_working(context.screen.clone(), text, done.clone());
     let (report, ()) = tokio::join!(work, shown);
     Ok(report?)
+}
+
+/// Writes every open finding, a line each, into a file that is whole or not there.
+async fn list(session: &Session, path: &Path) -> Result<(), CommandError> {
+    let refuse = |error: std::io::Error| {
+        CommandError::new(Code::BadArgument, format!("write {}: {error}", path.display()))
+    };
+    let part = path.with_extension("part");
+    let mut file = BufWriter::new(std::fs::File::create(&part).map_err(refuse)?);
+    let filter = LookFilter { findings: true, section: None };
+    let mut after = String::new();
+    loop {
+        let looks = session.engine.ledger.looks(session.job.handle.id, &filter, &after, LOOKS).await?;
+        let Some(last) = looks.last() else { break };
+        after.clone_from(&last.subject);
+        for look in &looks {
+            let mut object: Value = serde_json::from_str(&look.detail).unwrap_or_default();
+            if let Some(map) = object.as_object_mut() {
+                map.insert("finding".to_owned(), json!(look.finding));
+                map.insert("seen".to_owned(), json!(look.at.to_string()));
+            }
+            writeln!(file, "{object}").map_err(refuse)?;
+        }
+    }
+    file.into_inner().map_err(|error| refuse(error.into_error()))?.sync_all().map_err(refuse)?;
+    std::fs::rename(&part, path).map_err(refuse)
 }
 
 /// What the shell is told: nothing found, findings, or that something could not be looked at.

@@ -1,0 +1,176 @@
+//! Proof that lasts: a finished job is damaged behind its back, and `verify`, `repair` and `accept` are held to the
+//! simulator's own answers; folders are damaged by hand.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Bench, Output, Served};
+
+type Findings = BTreeMap<(String, String), usize>;
+
+/// The answers as the findings of a verify: kind and path below the job's folder.
+fn wanted(answers: &[Value], take: impl Fn(&Value) -> bool) -> Findings {
+    let mut all = Findings::new();
+    for line in answers.iter().filter(|line| line["expect"] != "rewritten" && take(line)) {
+        let kind = match line["expect"].as_str().unwrap() {
+            "absent" => "absent-at-destination",
+            "changed" => "changed-at-destination",
+            other => other,
+        };
+        let path = line["path"].as_str().unwrap().trim_matches('/');
+        *all.entry((kind.to_owned(), path.to_owned())).or_default() += 1;
+    }
+    all
+}
+
+fn lines(bench: &Bench, name: &str) -> Vec<Value> {
+    bench.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Verifies and gives the open findings with the final object.
+fn verify(bench: &Bench, job: &str, depth: &str) -> (Findings, Output) {
+    let words = ["verify", job, "--depth", depth, "--list", "open.jsonl", "--json"];
+    let output = bench.landfall(&words);
+    let mut all = Findings::new();
+    for line in lines(bench, "open.jsonl") {
+        let kind = line["finding"].as_str().unwrap().to_owned();
+        let target = line["target"].as_str().unwrap();
+        let path = target.strip_prefix("Voices/").unwrap_or(target).to_owned();
+        *all.entry((kind, path)).or_default() += 1;
+    }
+    (all, output)
+}
+
+#[test]
+fn damage_is_found_mended_and_accepted_exactly() {
+    let sim = Served::start(&["--scenario", "voices", "--files", "260", "--seed", "11"]);
+    let bench = &sim.bench;
+    assert_eq!(bench.landfall(&["run", "voices", "--json"]).code, 0);
+    let clean = bench.landfall(&["verify", "voices", "--depth", "hash", "--json"]);
+    assert_eq!((clean.code, &clean.json()["hashed"]), (0, &Value::from(260)), "{}", clean.stderr);
+    let inspect = sim.inspect();
+    let damage = ["sim", "damage", "--inspect", &inspect, "--kinds", "all", "--rate", "20%", "--seed", "7"];
+    let done = bench.landfall(&[&damage[..], &["--answers", "answers.jsonl"]].concat());
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let answers = lines(bench, "answers.jsonl");
+    assert!(answers.len() > 40, "{}", answers.len());
+
+    let (open, found) = verify(bench, "voices", "bytes");
+    assert_eq!(found.code, 6, "{}", found.stderr);
+    assert_eq!(open, wanted(&answers, |_| true));
+    let json = found.json();
+    let counted: u64 = json["findings"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(counted, open.values().sum::<usize>() as u64);
+    let (again, found) = verify(bench, "voices", "bytes");
+    assert_eq!((again, &found.json()["new"]), (open, &Value::from(0)), "what was found is no news");
+
+    // A run neither mends nor touches what a verify found.
+    sim.reset();
+    assert_eq!(bench.landfall(&["run", "voices", "--json"]).code, 1);
+    assert_eq!(bench.landfall(&["retry", "voices", "--json"]).code, 1);
+    assert_eq!(sim.requests()["writes"], 0);
+
+    let dry = bench.landfall(&["repair", "voices", "-n", "--json"]);
+    let repaired = bench.landfall(&["repair", "voices", "--json"]);
+    assert_eq!(repaired.code, 0, "{}", repaired.stderr);
+    assert_eq!(dry.json()["plan"], repaired.json()["plan"]);
+    let mendable = wanted(&answers, |line| line["repairable"] == true).values().sum::<usize>();
+    assert_eq!(repaired.json()["mended"], mendable);
+    let (left, _) = verify(bench, "voices", "bytes");
+    assert_eq!(left, wanted(&answers, |line| line["repairable"] == false));
+
+    let accepted = bench.landfall(&["accept", "voices", "**", "--json"]);
+    assert_eq!((accepted.code, &accepted.json()["failed"]), (0, &Value::from(0)), "{}", accepted.stdout);
+    let (none, clean) = verify(bench, "voices", "bytes");
+    assert_eq!((none, clean.code), (Findings::new(), 0), "{}", clean.stdout);
+    assert_eq!(bench.landfall(&["run", "voices", "--json"]).code, 0);
+    sim.reset();
+    assert_eq!(bench.landfall(&["repair", "voices", "--json"]).json()["plan"]["acts"], 0);
+    assert_eq!(sim.requests()["writes"], 0);
+}
+
+#[test]
+fn a_verify_asks_for_pages_and_not_for_files() {
+    let sim = Served::start(&["--scenario", "flat", "--files", "2500"]);
+    assert_eq!(sim.bench.landfall(&["run", "flat", "--json"]).code, 0);
+    for (depth, most) in [("exists", 8), ("hash", 12)] {
+        let verify = sim.bench.landfall(&["verify", "flat", "--depth", depth, "--json"]);
+        assert_eq!(verify.code, 0, "{}", verify.stderr);
+        let requests = verify.json()["requests"].as_u64().unwrap();
+        assert!(requests <= most, "{depth}: {requests}");
+    }
+    let sample = sim.bench.landfall(&["verify", "flat", "--depth", "bytes", "--sample", "1%", "--json"]);
+    assert_eq!(sample.json()["read"], 25);
+}
+
+/// A job from folder to folder, finished.
+fn folders() -> Bench {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("元/会議")).unwrap();
+    for name in ["一.txt", "二.txt", "会議/三.txt", "会議/四.txt", "会議/五.txt"] {
+        bench.write(&format!("元/{name}"), &format!("{name} の中身"));
+    }
+    bench.write(
+        "landfall.toml",
+        "[ledger]\nurl = \"sqlite:landfall.db\"\n\n[jobs.控え]\nsource = { kind = \"fs\", path = \"元\" }\n\
+         destination = { kind = \"fs\", path = \"先\" }\n",
+    );
+    let run = bench.landfall(&["run", "控え", "--json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    bench
+}
+
+#[test]
+fn a_folder_is_verified_and_mended_like_a_cloud() {
+    let bench = folders();
+    let (none, clean) = verify(&bench, "控え", "bytes");
+    assert_eq!((none, clean.code, &clean.json()["read"]), (Findings::new(), 0, &Value::from(5)));
+
+    fs::remove_file(bench.path("先/一.txt")).unwrap();
+    fs::rename(bench.path("先/二.txt"), bench.path("先/会議/迷子.txt")).unwrap();
+    // Same size, other bytes, other time: the place itself says no hash.
+    bench.write("先/会議/三.txt", "会議/三.txt の裏身");
+    fs::copy(bench.path("先/会議/四.txt"), bench.path("先/会議/四 (1).txt")).unwrap();
+    bench.write("先/会議/他人.txt", "誰かのもの");
+    let (open, found) = verify(&bench, "控え", "bytes");
+    let one = |kind: &str, path: &str| ((kind.to_owned(), path.to_owned()), 1);
+    let all = Findings::from([
+        one("absent-at-destination", "一.txt"),
+        one("misplaced", "二.txt"),
+        one("changed-at-destination", "会議/三.txt"),
+        one("doubled", "会議/四.txt"),
+        one("foreign", "会議/他人.txt"),
+    ]);
+    assert_eq!((open, found.code), (all, 6), "{}", found.stdout);
+
+    let repaired = bench.landfall(&["repair", "控え", "--json"]);
+    assert_eq!((repaired.code, &repaired.json()["mended"]), (0, &Value::from(3)), "{}", repaired.stdout);
+    for name in ["一.txt", "二.txt", "会議/三.txt", "会議/四.txt", "会議/五.txt"] {
+        assert_eq!(bench.read(&format!("先/{name}")), format!("{name} の中身"));
+    }
+    assert!(!bench.path("先/会議/迷子.txt").exists());
+    assert_eq!(bench.read("先/会議/他人.txt"), "誰かのもの", "nobody else's work is touched");
+    assert_eq!(bench.read("先/会議/四 (1).txt"), "会議/四.txt の中身", "a double is kept unless asked for");
+    let (left, _) = verify(&bench, "控え", "bytes");
+    assert_eq!(left, Findings::from([one("doubled", "会議/四.txt"), one("foreign", "会議/他人.txt")]));
+    assert_eq!(bench.landfall(&["accept", "控え", "会議/**", "--json"]).code, 0);
+    assert_eq!(verify(&bench, "控え", "bytes").1.code, 0);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_in_words() {
+    let bench = folders();
+    for (words, says) in [
+        (vec!["verify", "控え", "--depth", "bytes", "--sample", "0%"], "1%"),
+        (vec!["repair", "控え", "--include", "removed"], "no finding"),
+        (vec!["repair", "控え", "--remove-leaks"], "archives"),
+        (vec!["accept", "控え"], "--all"),
+        (vec!["verify", "控え", "--user", "ada"], "posts"),
+    ] {
+        let refused = bench.landfall(&words);
+        assert_eq!(refused.code, 2, "{words:?}: {}", refused.stdout);
+        assert!(refused.stderr.contains(says), "{words:?}: {}", refused.stderr);
+    }
+}

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""A finished job, damaged, verified, repaired and accepted, over real sockets, in an empty folder.
+
+    scripts/lasting_end_to_end.py PATH_OF_LANDFALL [--files N] [--rate P%] [--seed N] [--keep]
+
+1. `landfall sim`, `run`: everything lands.
+2. `sim damage --kinds all`: the simulator damages the destination and writes what a verify without fault would find.
+3. `verify --depth bytes` finds exactly that, file by file and kind by kind, and nothing else.
+4. `repair` mends what may be mended and leaves other people's work alone; `accept` settles the rest; the next
+   `verify --depth bytes` finds nothing. A second `repair` writes nothing.
+5. `drill` reads files back; the manifest is signed, and Debian's `minisign` and `sha256sum -c` agree with it.
+6. The report's figures are the ledger's.
+
+Prints what it saw, then what failed, and `N passed, N failed`. Needs Python's own library, minisign and sha256sum.
+"""
+
+import argparse
+import collections
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+JOB = "voices"
+PATIENCE = 1800  # Seconds that one command may take.
+KINDS = ("absent", "changed", "misplaced", "doubled", "edited", "moved-by-user", "deleted-by-user", "foreign",
+         "wrong-times", "extra-versions")
+WORDS = {"absent": "absent-at-destination", "changed": "changed-at-destination"}
+
+
+class Failed(Exception):
+    """A check that did not hold."""
+
+
+def check(holds, text):
+    if not holds:
+        raise Failed(text)
+
+
+def environment():
+    drop = ("LANDFALL_", "AZURE_", "HF_", "RCLONE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+
+
+class World:
+    """A simulator and the commands that are run against it."""
+
+    def __init__(self, binary, folder, files, seed):
+        self.binary, self.folder = binary, folder
+        self.log = open(folder / "sim.log", "wb")
+        self.process = subprocess.Popen(
+            [binary, "sim", "--listen", "127.0.0.1:0", "--config", "landfall.toml", "--scenario", "voices",
+             "--files", str(files), "--seed", str(seed)],
+            cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=self.log,
+        )
+        self.ready = json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()
+
+    def run(self, *words, codes=(0,), more=()):
+        started = time.monotonic()
+        command = [self.binary, *words, "--json", *more]
+        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, timeout=PATIENCE)
+        name = " ".join(words)
+        check(done.returncode in codes,
+              f"`landfall {name}` ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
+        print(f"  landfall {name}: exit {done.returncode}, {time.monotonic() - started:.1f} s", flush=True)
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+
+def expected(answers):
+    """What a verify must say, as the multiset of (finding, path below the job's folder at the destination)."""
+    wanted = collections.Counter()
+    for line in answers:
+        if line["expect"] != "rewritten":
+            wanted[WORDS.get(line["expect"], line["expect"]), line["path"].strip("/")] += 1
+    return wanted
+
+
+def found(report):
+    """The report's open findings in the same form."""
+    seen = collections.Counter()
+    for one in report["open"]:
+        target = (one.get("target") or "").split("/", 1)[-1]
+        seen[one["finding"], target] += 1
+    return seen
+
+
+def differences(wanted, seen):
+    lines = [f"not found: {kind} {path}" for kind, path in (wanted - seen)]
+    lines += [f"found and not done: {kind} {path}" for kind, path in (seen - wanted)]
+    return lines
+
+
+def damaged(world, rate, seed):
+    world.run(*f"sim damage --inspect {world.ready['inspect']} --kinds all --rate {rate} --seed {seed}".split(),
+              "--answers", "answers.jsonl")
+    lines = (world.folder / "answers.jsonl").read_text().splitlines()
+    answers = [json.loads(line) for line in lines]
+    kinds = collections.Counter(line["kind"] for line in answers)
+    print("  damaged:", ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())))
+    return answers
+
+
+def opened(world):
+    """All open findings, from the list that a verify writes."""
+    return world.run("verify", JOB, "--depth", "bytes", "--list", "findings.jsonl", codes=(0, 6))
+
+
+def findings(world):
+    report = opened(world)
+    path = world.folder / "findings.jsonl"
+    report["open"] = [json.loads(line) for line in path.read_text().splitlines()]
+    return report
+
+
+def lands(world, args):
+    report = world.run("run", JOB)
+    check(report["complete"], "the run is not complete")
+
+
+def is_found(world, args):
+    answers = damaged(world, args.rate, args.seed)
+    report = findings(world)
+    counted = {kind: number for kind, number in report["findings"].items() if number}
+    print("  found:", counted, "requests", report["requests"])
+    wrong = differences(expected(answers), found(report))
+    check(not wrong, "\n    ".join([f"{len(wrong)} differences", *wrong[:20]]))
+    check(report["unknown"] == 0, f"{report['unknown']} unknown")
+    check(sum(report["findings"].values()) == sum(expected(answers).values()), "the counts are not those of the list")
+    (world.folder / "kept.json").write_text(json.dumps(answers))
+
+
+def is_repaired(world, args):
+    answers = json.loads((world.folder / "kept.json").read_text())
+    report = world.run("repair", JOB, codes=(0, 1))
+    mendable = [line for line in answers if line["repairable"] and line["expect"] != "rewritten"]
+    print(f"  repair: plan {report['plan']['acts']} acts, {report['plan']['requests']} requests, "
+          f"{report['plan']['bytes']} bytes; mended {report['mended']}, failed {report['failed']}")
+    check(report["failed"] == 0, f"{report['failed']} not mended: {report['files'][:3]}")
+    check(report["mended"] == len(mendable), f"{report['mended']} mended of {len(mendable)}")
+    again = world.run("repair", JOB, codes=(0, 1))
+    check(again["plan"]["acts"] == 0, "a second repair would do something")
+    left = findings(world)
+    wanted = expected([line for line in answers if not line["repairable"]])
+    wrong = differences(wanted, found(left))
+    check(not wrong, "\n    ".join(["after repair", *wrong[:20]]))
+
+
+def is_accepted(world, args):
+    report = world.run("accept", JOB, "**")
+    check(report["failed"] == 0, f"not accepted: {report['files'][:3]}")
+    report = findings(world)
+    check(report["clean"], f"not clean after accept: {report['findings']} unknown {report['unknown']}")
+    run = world.run("run", JOB)
+    check(run["complete"], "the job is no longer complete")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("landfall")
+    parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--rate", default="5%")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    binary = str(Path(args.landfall).resolve())
+    folder = Path(tempfile.mkdtemp(prefix="landfall-lasting-"))
+    world = World(binary, folder, args.files, args.seed)
+    passed, failed = 0, 0
+    try:
+        for step in (lands, is_found, is_repaired, is_accepted):
+            try:
+                print(step.__name__.replace("_", " "), flush=True)
+                step(world, args)
+                passed += 1
+            except (Failed, subprocess.TimeoutExpired, json.JSONDecodeError, KeyError) as error:
+                print(f"FAILED {step.__name__}: {error!r}" if isinstance(error, KeyError) else f"FAILED {step.__name__}: {error}")
+                failed += 1
+                break
+    finally:
+        world.close()
+    print(f"{passed} passed, {failed} failed")
+    if not args.keep and not failed:
+        shutil.rmtree(folder)
+    else:
+        print(folder)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
