@@ -14,6 +14,7 @@ mod report;
 mod seal;
 mod sim;
 mod status;
+mod totals;
 mod verify;
 
 use landfall_core::engine::Stage;
@@ -60,6 +61,7 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Repair(args) => repair::repair(context, &args).await,
         Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
+        Command::Report(args) => report::report(context, &args).await,
         Command::Log(args) => log::log(context, args).await,
         Command::Sim(args) => sim::sim(context, &args).await,
         Command::Demo(args) => demo::demo(context, &args).await,

@@ -1,11 +1,35 @@
 //! What commands say of a job in the same words: totals, and each source where there are many.
 
-use landfall_core::StoreError;
-use landfall_core::ledger::{Ledger, SourceRow};
-use landfall_core::{JobId, SourceId};
+use landfall_core::ledger::{JobHandle, Ledger, SourceRow};
+use landfall_core::{Code, JobId, SourceId, StoreError};
+use rust_i18n::t;
 
+use crate::config::JobConfig;
+use crate::error::CommandError;
 use crate::ui::{SourceSummary, skipped, states};
-use crate::wiring::{FailedSource, Session};
+use crate::wiring::{FailedSource, Session, unresolved};
+
+/// A job that the ledger knows, without the lease.
+pub(crate) async fn known(ledger: &dyn Ledger, name: &str) -> Result<JobHandle, CommandError> {
+    if let Some(handle) = ledger.find_job(name).await? {
+        return Ok(handle);
+    }
+    let detail = format!("the ledger knows nothing of {name:?} yet");
+    let error = CommandError::new(Code::Incomplete, detail).titled("status.not_run");
+    Err(error.hinted(t!("status.never", job = name)))
+}
+
+/// The sources that could not be reached when the job was last opened. Whoever has left the list since then
+/// is not missed.
+pub(crate) async fn missed(
+    ledger: &dyn Ledger,
+    job: JobId,
+    config: &JobConfig,
+) -> Result<Vec<FailedSource>, StoreError> {
+    let mut missed = unresolved(ledger, job).await?;
+    missed.retain(|one| config.sources.iter().any(|spec| spec.label == one.label));
+    Ok(missed)
+}
 
 /// Each source of a session, where there are many or one failed.
 pub(crate) async fn sources(session: &Session) -> Result<Vec<SourceSummary>, StoreError> {

@@ -11,6 +11,8 @@ mod bad_input;
 #[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod seal;
 #[cfg(test)]
 mod support;
