@@ -20,6 +20,11 @@ impl Language<'_> {
         (self.lookup)(key)
     }
 
+    /// The text of a key that may have none: then the catalogue gives the key itself back.
+    pub(crate) fn known(&self, key: &str) -> Option<String> {
+        Some(self.say(key)).filter(|text| !text.ends_with(key))
+    }
+
     /// Fills values in, in one pass: a value that looks like a placeholder stays what it is.
     pub(crate) fn tell(&self, key: &str, values: &[(&str, &str)]) -> String {
         let template = self.say(key);

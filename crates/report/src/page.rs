@@ -41,8 +41,9 @@ pub fn page(report: &Report, language: &Language<'_>) -> String {
     page.findings();
     page.sources();
     page.words();
-    page.annexes();
     page.footer();
+    page.annexes();
+    page.html.raw("</body>\n</html>\n");
     page.html.finish()
 }
 

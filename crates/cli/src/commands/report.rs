@@ -166,5 +166,9 @@ fn table(report: &landfall_report::Report) -> String {
         Some(at) => format!("{} {}", ui::word("page.terminal.audit"), ui::moment(at)),
         None => ui::word("page.terminal.no_audit"),
     };
-    format!("{cells}\n{audit}")
+    let missed = report.unreached.len() as u64;
+    match missed {
+        0 => format!("{cells}\n{audit}"),
+        _ => format!("{cells}\n{audit}\n{}", t!("page.unreached", number = count(missed))),
+    }
 }

@@ -26,7 +26,7 @@ impl Page<'_> {
             return;
         };
         let most = classes.iter().map(|class| class.figure.files).max().unwrap_or_default();
-        self.html.raw("<table>");
+        self.html.raw("<table class=\"short\">");
         self.headings(&["page.contents.size", "page.files", "page.bytes", "page.blank"], 1);
         for (at, class) in classes.iter().enumerate().skip(first).take(last - first + 1) {
             let label = self.size(at.checked_sub(1).and_then(|before| classes.get(before)), class);
@@ -35,7 +35,7 @@ impl Page<'_> {
             plot::bar(&mut self.html, class.figure.files, most, false);
             self.html.raw("</td></tr>\n");
         }
-        self.html.raw("</tbody></table>\n<table>");
+        self.html.raw("</tbody></table>\n<table class=\"short\">");
         self.headings(&["page.contents.kind", "page.files", "page.bytes", "page.blank"], 1);
         let most = self.report.kinds.iter().map(|kind| kind.figure.files).max().unwrap_or_default();
         for kind in &self.report.kinds {
@@ -187,25 +187,42 @@ impl Page<'_> {
     }
 }
 
-/// The figures of a summary as it gives them: its numbers, then its findings.
+/// The figures of a summary as it gives them: its numbers, and its counts by kind under their name.
 fn said(summary: &Value) -> String {
-    let mut parts = Vec::new();
     let Some(map) = summary.as_object() else { return "–".to_owned() };
+    let mut parts = Vec::new();
     for (key, value) in map {
         match value {
             Value::Number(number) => parts.push(format!("{key} {number}")),
             Value::Bool(true) => parts.push(key.clone()),
-            Value::Object(counts) => parts.extend(
-                counts
+            Value::Object(counts) => {
+                let counts: Vec<String> = counts
                     .iter()
-                    .filter(|(_, n)| n.as_u64().is_some_and(|n| n > 0))
-                    .map(|(k, n)| format!("{k} {n}")),
-            ),
+                    .filter(|(_, number)| number.as_u64().is_some_and(|number| number > 0))
+                    .map(|(kind, number)| format!("{kind} {number}"))
+                    .collect();
+                if !counts.is_empty() {
+                    parts.push(format!("{key} ({})", counts.join(", ")));
+                }
+            }
             _ => {}
         }
-        if parts.len() >= FIGURES {
-            break;
-        }
     }
+    parts.truncate(FIGURES);
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_shown_as_it_is_given() {
+        let summary = serde_json::json!({
+            "job": "voices", "checked": 304, "absent": 2, "clean": false, "resumed": true,
+            "findings": { "absent": 2, "changed": 0, "moved-by-user": 1 }, "kinds": {},
+        });
+        assert_eq!(said(&summary), "absent 2, checked 304, findings (absent 2, moved-by-user 1), resumed");
+        assert_eq!(said(&Value::Null), "–");
+    }
 }

@@ -144,6 +144,9 @@ impl Page<'_> {
     pub(super) fn audit(&mut self) {
         self.heading("page.audit.title");
         let report = self.report;
+        if !report.unreached.is_empty() {
+            self.paragraph("page.audit.unreached");
+        }
         let Some(audit) = &report.audit else {
             self.told("page.audit.none", &[("job", &report.job)]);
             return;
@@ -200,7 +203,7 @@ impl Page<'_> {
             "page.end",
             &[("program", &self.report.program), ("events", &group(self.report.activity.events))],
         );
-        self.html.element("<p class=\"made\">", &made, "</p>\n</footer>\n</body>\n</html>\n");
+        self.html.element("<p class=\"made\">", &made, "</p>\n</footer>\n");
     }
 }
 

@@ -53,6 +53,11 @@ impl Page<'_> {
     /// The names, after everything that is to be read: they may be hundreds.
     pub(super) fn annexes(&mut self) {
         let report = self.report;
+        let all = [report.open.total, report.skipped.total, report.renamed.total, report.findings.list.total];
+        if all == [0; 4] {
+            return;
+        }
+        self.html.raw("<div class=\"annexes\">\n");
         if report.open.total > 0 {
             self.annex("page.annex.open");
             self.rows(&report.open);
@@ -69,6 +74,7 @@ impl Page<'_> {
             self.annex("page.annex.findings");
             self.subjects();
         }
+        self.html.raw("</div>\n");
     }
 
     fn annex(&mut self, key: &str) {
@@ -112,7 +118,7 @@ impl Page<'_> {
 
     fn names(&mut self) {
         let list = &self.report.renamed;
-        self.html.raw("<div class=\"wide\"><table class=\"names\">");
+        self.html.raw("<div class=\"wide\"><table class=\"names pair\">");
         self.headings(&["page.renamed.source", "page.renamed.there"], 2);
         for one in &list.first {
             self.html.raw("<tr><td>").name(&one.path).raw("</td><td>").name(&one.there);
@@ -136,7 +142,11 @@ impl Page<'_> {
             self.html.raw("<table>");
             self.headings(&["page.findings.kind", "page.number"], 1);
             for (word, number) in &found.open {
-                self.html.raw("<tr><td>").name(word).raw("</td>").figure(&group(*number)).raw("</tr>\n");
+                self.html.raw("<tr><td>").name(word);
+                if let Some(text) = self.language.known(&format!("finding.{word}")) {
+                    self.html.element(" <span class=\"soft\">", &text, "</span>");
+                }
+                self.html.raw("</td>").figure(&group(*number)).raw("</tr>\n");
             }
             self.html.raw("</tbody></table>\n");
         }
