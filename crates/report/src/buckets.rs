@@ -92,7 +92,9 @@ impl SizeCount {
 /// What happened to a file, as far as the course shows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    Proven(u64),
+    Proven,
+    /// Bytes of a file that was proven then; its proof is a step of its own.
+    Carried(u64),
     Throttled,
     Deferred,
     Failed,
@@ -122,10 +124,8 @@ impl Timeline {
     pub(crate) fn add(&mut self, at: Timestamp, step: Step) {
         let cell = self.cells.entry(at.as_second().div_euclid(self.seconds())).or_default();
         match step {
-            Step::Proven(bytes) => {
-                cell.proven += 1;
-                cell.bytes += bytes;
-            }
+            Step::Proven => cell.proven += 1,
+            Step::Carried(bytes) => cell.bytes += bytes,
             Step::Throttled => cell.throttled += 1,
             Step::Deferred => cell.deferred += 1,
             Step::Failed => cell.failed += 1,
@@ -206,7 +206,9 @@ mod tests {
     fn a_long_course_keeps_its_sums_in_few_intervals() {
         let mut course = Timeline::default();
         for n in 0..5000_i64 {
-            course.add(Timestamp::from_second(1_700_000_000 + n * 977).unwrap(), Step::Proven(3));
+            let at = Timestamp::from_second(1_700_000_000 + n * 977).unwrap();
+            course.add(at, Step::Proven);
+            course.add(at, Step::Carried(3));
             course.add(Timestamp::from_second(1_700_000_000 - n * 13).unwrap(), Step::Throttled);
         }
         let course = course.finish(10_000);

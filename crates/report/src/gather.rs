@@ -1,17 +1,18 @@
-//! The counting: one pass over the files, one over the events, one over the findings; each in pages.
+//! The counting: one pass over the files and one over the events side by side, then one over the findings.
 //!
-//! Memory holds the figures, lists of at most 500 entries, and 16 bytes a file (its id and size, by which
-//! the events are turned into bytes). Nothing is written.
+//! All in pages. Memory holds the figures, lists of at most 500 entries, 16 bytes a file (its id and size) and
+//! 16 a proof (which file, when), of which the bytes of the course are made at the end. Nothing is written.
 
 mod files;
 
 use std::io;
 
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use landfall_core::ledger::{EventRow, FileFilter, JobHandle, Ledger, LookFilter, Looked, RunRow, Tally};
 use landfall_core::row::Standing;
 use landfall_core::state::{Reason, State};
-use landfall_core::{FileId, StoreError};
+use landfall_core::{FileId, JobId, StoreError};
 use serde_json::Value;
 
 use crate::audit::Audit;
@@ -60,26 +61,15 @@ pub enum ReportError {
 pub async fn gather(
     ledger: &dyn Ledger,
     question: Question<'_>,
-    mut table: Option<&mut Table<'_>>,
+    table: Option<&mut Table<'_>>,
 ) -> Result<Report, ReportError> {
     let job = question.job.id;
     let before = ledger.tally(job, None).await?;
     let sealed = question.asked.seal.is_some();
-    let mut files = Files::new(ledger.sources(job).await?, question.now, sealed);
-    let filter = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
-    let mut after = FileId(i64::MIN);
-    loop {
-        let rows = ledger.scan(job, &filter, after, PAGE).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.id;
-        for row in &rows {
-            files.take(row, table.as_deref_mut())?;
-        }
-    }
-    if let Some(table) = table {
-        table.finish()?;
-    }
-    let activity = course(ledger, question.job, &files.sizes_by_id).await?;
+    let files = Files::new(ledger.sources(job).await?, question.now, sealed);
+    // Two readers at once: each alone would leave the machine half idle.
+    let (files, course) = try_join(scan(ledger, job, files, table), course(ledger, question.job)).await?;
+    let activity = course.finish(&files.sizes_by_id);
     let runs = runs(ledger, question.job).await?;
     let findings = findings(ledger, question.job).await?;
     let audit = Audit::last(ledger, job).await?;
@@ -136,27 +126,72 @@ fn finish(question: Question<'_>, files: Files, tally: &Tally, rest: Rest) -> Re
     }
 }
 
-async fn course(ledger: &dyn Ledger, job: &JobHandle, sizes: &Sizes) -> Result<Activity, StoreError> {
-    let mut timeline = Timeline::default();
-    let mut events = 0;
+/// The pass over the files.
+async fn scan(
+    ledger: &dyn Ledger,
+    job: JobId,
+    mut files: Files,
+    mut table: Option<&mut Table<'_>>,
+) -> Result<Files, ReportError> {
+    let filter = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
+    let mut after = FileId(i64::MIN);
+    loop {
+        let rows = ledger.scan(job, &filter, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.id;
+        for row in &rows {
+            files.take(row, table.as_deref_mut())?;
+        }
+    }
+    if let Some(table) = table {
+        table.finish()?;
+    }
+    Ok(files)
+}
+
+/// What the pass over the events gives: everything but the sizes of the files.
+#[derive(Debug, Default)]
+struct Course {
+    timeline: Timeline,
+    proven: Vec<(FileId, i64)>,
+    events: u64,
+}
+
+impl Course {
+    fn take(&mut self, event: &EventRow) {
+        self.events += 1;
+        if let Some(step) = step(event) {
+            self.timeline.add(event.at, step);
+        }
+        if event.name == "Proven" {
+            self.proven.push((event.file, event.at.as_second()));
+        }
+    }
+
+    fn finish(mut self, sizes: &Sizes) -> Activity {
+        for (file, second) in self.proven {
+            let at = Timestamp::from_second(second).unwrap_or_default();
+            self.timeline.add(at, Step::Carried(sizes.of(file)));
+        }
+        self.timeline.finish(self.events)
+    }
+}
+
+/// The pass over the events.
+async fn course(ledger: &dyn Ledger, job: &JobHandle) -> Result<Course, ReportError> {
+    let mut course = Course::default();
     let mut after = 0;
     loop {
         let page = ledger.events(job.id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else { return Ok(course) };
         after = last.seq;
-        events += page.len() as u64;
-        for event in &page {
-            if let Some(step) = step(event, sizes) {
-                timeline.add(event.at, step);
-            }
-        }
+        page.iter().for_each(|event| course.take(event));
     }
-    Ok(timeline.finish(events))
 }
 
-fn step(event: &EventRow, sizes: &Sizes) -> Option<Step> {
+fn step(event: &EventRow) -> Option<Step> {
     match event.name.as_str() {
-        "Proven" => Some(Step::Proven(sizes.of(event.file))),
+        "Proven" => Some(Step::Proven),
         "Deferred" if event.reason == Some(Reason::Throttled) => Some(Step::Throttled),
         "Deferred" => Some(Step::Deferred),
         "Failed" | "Lapsed" => Some(Step::Failed),
