@@ -4,17 +4,20 @@
 
 mod archive;
 mod damage;
+mod report;
 
 pub(crate) use archive::{
     Accept, Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
 };
 pub(crate) use damage::{Damage, SimCommand};
 
+pub(crate) use report::{Json, Report};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Moves file trees between clouds, keeps a ledger of every file, and proves that each arrived.
@@ -34,8 +37,8 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "LANDFALL_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print one JSON object on standard output at the end, and nothing else there.
-    #[arg(long, global = true, env = "LANDFALL_JSON", value_parser = FalseyValueParser::new())]
-    pub(crate) json: bool,
+    #[arg(long, global = true, env = "LANDFALL_JSON", action = clap::ArgAction::SetTrue, value_parser = FalseyValueParser::new().map(Json::flag))]
+    pub(crate) json: Json,
     /// Say more (-v what is done, -vv every request, -vvv everything).
     #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "LANDFALL_VERBOSE")]
     pub(crate) verbose: u8,
@@ -94,6 +97,8 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Show where a job stands.
     Status(JobName),
+    /// Write what a job amounts to as a page to hand over, as a table, as JSON.
+    Report(Report),
     /// Work with upload_log.csv.
     #[command(subcommand)]
     Log(Log),
@@ -355,6 +360,8 @@ pub(crate) struct Completions {
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
+    use super::Json;
+
     #[test]
     fn the_words_fit_together() {
         super::Cli::command().debug_assert();
@@ -367,8 +374,24 @@ mod tests {
             &["landfall", "seal", "name", "--config", "rclone.conf", "--remote", "secret", "-1.jpg"],
             &["landfall", "sim", "--scenario", "archive"],
             &["landfall", "demo", "archive"],
+            &["landfall", "report", "voices", "--html", "a.html", "--csv", "b.csv", "--json", "c.json"],
         ] {
             super::Cli::try_parse_from(words).unwrap();
         }
+    }
+
+    #[test]
+    fn json_is_a_flag_everywhere_and_takes_a_file_in_a_report() {
+        let json = |words: &[&str]| super::Cli::try_parse_from(words).unwrap().global.json;
+        assert_eq!(json(&["landfall", "status", "voices"]), Json::No);
+        assert_eq!(json(&["landfall", "status", "voices", "--json"]), Json::Object);
+        assert_eq!(json(&["landfall", "--json", "status", "voices"]), Json::Object);
+        assert_eq!(json(&["landfall", "report", "voices"]), Json::No);
+        assert_eq!(json(&["landfall", "report", "voices", "--json"]), Json::Object);
+        assert_eq!(json(&["landfall", "--json", "report", "voices"]), Json::Object);
+        let file = Json::File("c.json".into());
+        assert_eq!(json(&["landfall", "report", "voices", "--json", "c.json"]), file);
+        assert_eq!(json(&["landfall", "report", "--json", "c.json", "voices"]), file);
+        assert!(super::Cli::try_parse_from(["landfall", "status", "voices", "--json", "c.json"]).is_err());
     }
 }

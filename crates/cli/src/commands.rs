@@ -15,6 +15,7 @@ mod report;
 mod seal;
 mod sim;
 mod status;
+mod totals;
 mod verify;
 
 use landfall_core::engine::Stage;
@@ -62,6 +63,7 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Accept(args) => accept::accept(context, &args).await,
         Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
+        Command::Report(args) => report::report(context, &args).await,
         Command::Log(args) => log::log(context, args).await,
         Command::Sim(args) => sim::sim(context, &args).await,
         Command::Demo(args) => demo::demo(context, &args).await,

@@ -21,7 +21,7 @@ use indicatif::MultiProgress;
 use landfall_core::Code;
 use rust_i18n::t;
 
-use crate::args::Global;
+use crate::args::{Global, Json};
 use crate::error::{CommandError, Exit};
 
 /// Where things are shown. Clones show at the same place.
@@ -40,7 +40,7 @@ impl Screen {
     pub(crate) fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal();
         Self {
-            json: global.json,
+            json: global.json == Json::Object,
             quiet: global.quiet,
             terminal,
             bars: MultiProgress::new(),

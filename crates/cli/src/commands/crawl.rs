@@ -1,11 +1,12 @@
 //! `landfall crawl`: the sources' listing into the ledger, `index.json`, and the audit.
 
 use landfall_core::engine::{AuditReport, CrawlReport};
+use landfall_report::Audit;
 use rust_i18n::t;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{moving, report};
+use super::{moving, totals};
 use crate::args::Crawl;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, count};
@@ -31,7 +32,7 @@ async fn both(context: &Context, session: &Session, args: &Crawl) -> Result<Exit
         let outcome = async {
             let crawled = session.engine.crawl(&session.job, args.full).await?;
             moving::write_index(session).await?;
-            let audit = if args.audit { Some(session.engine.audit(&session.job).await?) } else { None };
+            let audit = if args.audit { Some(audit(session).await?) } else { None };
             Ok::<_, landfall_core::StoreError>((crawled, audit))
         }
         .await;
@@ -62,6 +63,14 @@ async fn both(context: &Context, session: &Session, args: &Crawl) -> Result<Exit
     })
 }
 
+/// The second enumeration; its outcome is kept for the report.
+async fn audit(session: &Session) -> Result<AuditReport, landfall_core::StoreError> {
+    let audit = session.engine.audit(&session.job).await?;
+    let kept = Audit::of(&audit, session.engine.clock.now());
+    kept.keep(session.engine.ledger.as_ref(), session.job.handle.id).await?;
+    Ok(audit)
+}
+
 async fn show(
     context: &Context,
     session: &Session,
@@ -70,7 +79,7 @@ async fn show(
 ) -> Result<(), CommandError> {
     let screen = &context.screen;
     let tally = session.engine.ledger.tally(session.job.handle.id, None).await?;
-    let sources = report::sources(session).await?;
+    let sources = totals::sources(session).await?;
     let index = session.state.join("index.json");
     if screen.is_json() {
         let t = crawled.tally;

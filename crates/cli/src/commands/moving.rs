@@ -17,7 +17,7 @@ use rust_i18n::t;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{plan, report};
+use super::{plan, totals};
 use crate::args::{Move, Plan, Selection, Way};
 use crate::error::{CommandError, Exit};
 use crate::machine;
@@ -208,7 +208,7 @@ async fn summarise(
         interrupted: false,
         folders_failed: 0,
         log_edits: None,
-        sources: report::sources(session).await?,
+        sources: totals::sources(session).await?,
         error: None,
     })
 }

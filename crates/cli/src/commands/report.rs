@@ -1,70 +1,174 @@
-//! What commands say of a job in the same words: totals, and each source where there are many.
+//! `landfall report`: what a job amounts to, as a page, a table, JSON, or a few lines.
+//!
+//! Reads the ledger and the configuration, needs no network and no lease. Owns where the files go: each is
+//! written beside its place and renamed into it, so that a kill leaves the old one. What is counted and how
+//! it looks is the crate report's.
 
-use landfall_core::StoreError;
-use landfall_core::ledger::{Ledger, SourceRow};
-use landfall_core::{JobId, SourceId};
+mod asked;
+mod whole;
 
-use crate::ui::{SourceSummary, skipped, states};
-use crate::wiring::{FailedSource, Session};
+use std::path::{Path, PathBuf};
 
-/// Each source of a session, where there are many or one failed.
-pub(crate) async fn sources(session: &Session) -> Result<Vec<SourceSummary>, StoreError> {
-    if session.job.slots.len() + session.failed.len() < 2 {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<(SourceId, &str)> = session.job.slots.iter().map(|s| (s.id, s.label.as_str())).collect();
-    let mut all = each(session.engine.ledger.as_ref(), session.job.handle.id, &rows).await?;
-    all.extend(session.failed.iter().map(failed));
-    Ok(all)
+use landfall_core::{ByteSize, Code};
+use landfall_report::{Language, Question, ReportError, Table, Unreached, gather, page};
+use rust_i18n::t;
+use serde_json::{Value, json};
+
+use super::totals;
+use crate::args::{Json, Report};
+use crate::error::{CommandError, Exit};
+use crate::machine;
+use crate::ui::{self, Cells, Screen, count};
+use crate::wiring::Context;
+use whole::Whole;
+
+/// What was written where.
+#[derive(Default)]
+struct Written {
+    html: Option<PathBuf>,
+    csv: Option<(PathBuf, u64)>,
+    json: Option<PathBuf>,
 }
 
-/// Each source that the ledger knows or that could not be reached, where there are many or one failed.
-pub(crate) async fn known_sources(
-    ledger: &dyn Ledger,
-    job: JobId,
-    unresolved: &[FailedSource],
-) -> Result<Vec<SourceSummary>, StoreError> {
-    let known: Vec<SourceRow> = ledger.sources(job).await?;
-    if known.len() < 2 && unresolved.is_empty() {
-        return Ok(Vec::new());
+/// Counts and writes what was asked for.
+pub(crate) async fn report(context: &mut Context, args: &Report) -> Result<Exit, CommandError> {
+    let config = context.load()?;
+    let job = config.job(&args.job)?;
+    let ledger = context.ledger(&config).await?;
+    let handle = totals::known(ledger.as_ref(), &args.job).await?;
+    let missed = totals::missed(ledger.as_ref(), handle.id, &job).await?;
+    let json = match &context.global.json {
+        Json::File(path) => Some(path.clone()),
+        Json::No | Json::Object => None,
+    };
+    apart([&args.html, &args.csv, &json])?;
+    let question = Question {
+        job: &handle,
+        asked: asked::asked(&job),
+        unreached: missed
+            .into_iter()
+            .map(|one| Unreached {
+                source: one.label,
+                why: format!("{}: {}", one.error.title(), one.error.detail),
+            })
+            .collect(),
+        program: format!("Landfall {}", env!("CARGO_PKG_VERSION")),
+        now: machine::now(),
+    };
+    let locale = rust_i18n::locale();
+    let language = Language { code: &locale, lookup: &ui::word };
+    let mut written = Written::default();
+    let report = match &args.csv {
+        Some(path) => {
+            let mut file = Whole::begin(path)?;
+            let mut table = Table::new(&mut file, language);
+            let report = gather(ledger.as_ref(), question, Some(&mut table)).await;
+            let rows = table.rows();
+            let report = report.map_err(|error| failed(error, path))?;
+            file.commit()?;
+            written.csv = Some((path.clone(), rows));
+            report
+        }
+        None => {
+            gather(ledger.as_ref(), question, None).await.map_err(|error| failed(error, Path::new("-")))?
+        }
+    };
+    if let Some(path) = &args.html {
+        Whole::write(path, page(&report, &language).as_bytes())?;
+        written.html = Some(path.clone());
     }
-    let rows: Vec<(SourceId, &str)> = known.iter().map(|s| (s.id, s.label.as_str())).collect();
-    let mut all = each(ledger, job, &rows).await?;
-    for source in unresolved {
-        // One that was reached earlier keeps its numbers.
-        match all.iter_mut().find(|known| known.source == source.label) {
-            Some(known) => (known.complete, known.error) = (false, Some(source.error.json())),
-            None => all.push(failed(source)),
+    let object = serde_json::to_value(&report).unwrap_or_default();
+    if let Some(path) = json {
+        Whole::write(&path, format!("{object:#}\n").as_bytes())?;
+        written.json = Some(path);
+    }
+    show(&context.screen, &report, object, &written);
+    Ok(exit(&report))
+}
+
+/// What the shell is told, as `status` does; a finding that is open is graver.
+fn exit(report: &landfall_report::Report) -> Exit {
+    if !report.findings.open.is_empty() {
+        return Exit::Findings;
+    }
+    if report.complete { Exit::Complete } else { Exit::Incomplete }
+}
+
+/// Two outputs in one file would leave only the last.
+fn apart(paths: [&Option<PathBuf>; 3]) -> Result<(), CommandError> {
+    let [html, csv, json] = paths;
+    for (one, other) in [(html, csv), (html, json), (csv, json)] {
+        if let Some(path) = one.as_ref().filter(|path| other.as_ref() == Some(*path)) {
+            let detail = format!("{} is named for two outputs", path.display());
+            return Err(CommandError::new(Code::BadArgument, detail));
         }
     }
-    Ok(all)
+    Ok(())
 }
 
-async fn each(
-    ledger: &dyn Ledger,
-    job: JobId,
-    rows: &[(SourceId, &str)],
-) -> Result<Vec<SourceSummary>, StoreError> {
-    let mut all = Vec::with_capacity(rows.len());
-    for (id, label) in rows {
-        let tally = ledger.tally(job, Some(*id)).await?;
-        all.push(SourceSummary {
-            source: (*label).to_owned(),
-            states: states(&tally),
-            skipped: skipped(&tally),
-            complete: tally.complete(),
-            error: None,
-        });
+fn failed(error: ReportError, path: &Path) -> CommandError {
+    match error {
+        ReportError::Ledger(error) => error.into(),
+        ReportError::Write(error) => whole::unwritable(path, &error),
     }
-    Ok(all)
 }
 
-fn failed(source: &FailedSource) -> SourceSummary {
-    SourceSummary {
-        source: source.label.clone(),
-        states: states(&Default::default()),
-        skipped: Default::default(),
-        complete: false,
-        error: Some(source.error.json()),
+fn show(screen: &Screen, report: &landfall_report::Report, mut object: Value, written: &Written) {
+    if screen.is_json() {
+        if let Some(map) = object.as_object_mut() {
+            let shown = |path: &PathBuf| path.display().to_string();
+            let files = json!({
+                "html": written.html.as_ref().map(shown),
+                "csv": written.csv.as_ref().map(|(path, _)| shown(path)),
+                "csv_rows": written.csv.as_ref().map(|(_, rows)| rows),
+                "json": written.json.as_ref().map(shown),
+            });
+            map.insert("written".to_owned(), files);
+            map.insert("peak_rss_bytes".to_owned(), json!(machine::peak_rss()));
+        }
+        screen.result(&object);
+        return;
+    }
+    for path in written.html.iter().chain(&written.json) {
+        screen.line(t!("page.terminal.written", path = path.display()));
+    }
+    if let Some((path, rows)) = &written.csv {
+        screen.line(t!("page.terminal.rows", path = path.display(), rows = count(*rows)));
+    }
+    if written.html.is_none() && written.csv.is_none() && written.json.is_none() {
+        screen.line(table(report));
+    }
+}
+
+/// The figures in a few lines.
+fn table(report: &landfall_report::Report) -> String {
+    let headings = [report.job.clone(), ui::word("page.files"), ui::word("page.bytes")];
+    let mut cells = Cells::new(&headings, 1);
+    let totals = &report.totals;
+    for (key, figure) in [
+        ("proven", totals.proven),
+        ("open", totals.open),
+        ("skipped", totals.skipped),
+        ("unsettled", totals.unsettled),
+        ("gone", totals.gone_landed),
+    ] {
+        if key == "proven" || figure.files > 0 {
+            let label = ui::word(&format!("page.terminal.{key}"));
+            cells.row(&[label, count(figure.files), ByteSize(figure.bytes).to_string()]);
+        }
+    }
+    let open: u64 = report.findings.open.values().sum();
+    if open > 0 {
+        cells.row(&[ui::word("page.terminal.findings"), count(open), String::new()]);
+    }
+    let audited = report.audit.as_ref().and_then(|audit| audit.complete_as_of);
+    let audit = match audited {
+        Some(at) => format!("{} {}", ui::word("page.terminal.audit"), ui::moment(at)),
+        None => ui::word("page.terminal.no_audit"),
+    };
+    let missed = report.unreached.len() as u64;
+    match missed {
+        0 => format!("{cells}\n{audit}"),
+        _ => format!("{cells}\n{audit}\n{}", t!("page.unreached", number = count(missed))),
     }
 }

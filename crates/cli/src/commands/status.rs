@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use landfall_core::Code;
 use landfall_core::ledger::{RunRow, Tally};
 use landfall_core::state::State;
 use rust_i18n::t;
 use serde_json::json;
 
-use super::report;
+use super::totals;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, count};
-use crate::wiring::{Context, FailedSource, unresolved, upload_log};
+use crate::wiring::{Context, FailedSource, upload_log};
 
 /// Runs that are shown.
 const RUNS: usize = 5;
@@ -22,16 +21,10 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
     let job = config.job(name)?;
     let ledger = context.ledger(&config).await?;
     let screen = context.screen.clone();
-    let Some(handle) = ledger.find_job(name).await? else {
-        let detail = format!("the ledger knows nothing of {name:?} yet");
-        let error = CommandError::new(Code::Incomplete, detail).titled("status.not_run");
-        return Err(error.hinted(t!("status.never", job = name)));
-    };
+    let handle = totals::known(ledger.as_ref(), name).await?;
     let tally = ledger.tally(handle.id, None).await?;
-    let mut unresolved = unresolved(ledger.as_ref(), handle.id).await?;
-    // Whoever has left the list since then is not missed.
-    unresolved.retain(|one| job.sources.iter().any(|spec| spec.label == one.label));
-    let sources = report::known_sources(ledger.as_ref(), handle.id, &unresolved).await?;
+    let unresolved = totals::missed(ledger.as_ref(), handle.id, &job).await?;
+    let sources = totals::known_sources(ledger.as_ref(), handle.id, &unresolved).await?;
     let runs = ledger.runs(handle.id, RUNS).await?;
     let complete = tally.complete() && tally.all().files > 0 && unresolved.is_empty();
     let exit = if complete { Exit::Complete } else { Exit::Incomplete };

@@ -90,6 +90,8 @@ pub(crate) struct JobConfig {
     pub(crate) destination_credentials: Option<String>,
     /// What the user wants, filters included.
     pub(crate) policy: Policy,
+    /// The patterns of those filters as they are written: what to take, what to leave out.
+    pub(crate) patterns: [Vec<String>; 2],
     /// Where the spool lies.
     pub(crate) spool: PathBuf,
     /// What stands between source and destination.
@@ -129,6 +131,7 @@ pub(super) fn check(name: &str, part: &Spanned<JobPart>, config: &Config) -> Res
         source_credentials: credentials(&job.source.get_ref().credentials)?,
         destination_credentials: credentials(&job.destination.get_ref().credentials)?,
         policy: policy(job, config)?,
+        patterns: [job.include.0.get_ref().clone(), job.exclude.0.get_ref().clone()],
         spool,
         seal,
     })

@@ -13,6 +13,8 @@ mod end_to_end;
 #[cfg(test)]
 mod lasting;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod seal;
 #[cfg(test)]
 mod support;
