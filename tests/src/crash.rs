@@ -476,8 +476,16 @@ impl Ledger for CrashLedger {
         self.fuse.around("found_like", self.inner.found_like(tree, evidence, limit)).await
     }
 
-    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError> {
-        self.fuse.around("holder", self.inner.holder(job, item)).await
+    async fn holders(&self, job: JobId, item: &ItemKey) -> Result<Vec<FileId>, StoreError> {
+        self.fuse.around("holders", self.inner.holders(job, item)).await
+    }
+
+    async fn carriers(&self, job: JobId, item: &ItemKey) -> Result<u64, StoreError> {
+        self.fuse.around("carriers", self.inner.carriers(job, item)).await
+    }
+
+    async fn renamed(&self, job: JobId, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError> {
+        self.fuse.around("renamed", self.inner.renamed(job, after, limit)).await
     }
 
     async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError> {

@@ -156,6 +156,12 @@ pub(crate) struct Move {
     /// Look again at what is settled for good (deleted posts, protected accounts, dead media).
     #[arg(long, env = "LANDFALL_RETRY_GONE", value_parser = FalseyValueParser::new())]
     pub(crate) retry_gone: bool,
+    /// Take to the recycle bin what landed and the source no longer has: the only way that anything is deleted.
+    #[arg(long, env = "LANDFALL_MIRROR", value_parser = FalseyValueParser::new(), requires = "max_delete")]
+    pub(crate) mirror: bool,
+    /// With `--mirror`: where more files than this would go, none does.
+    #[arg(long, env = "LANDFALL_MAX_DELETE", value_name = "N", requires = "mirror")]
+    pub(crate) max_delete: Option<u64>,
     /// Only say what would be done.
     #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,

@@ -291,8 +291,15 @@ pub trait Ledger: Memo + Send + Sync {
         limit: usize,
     ) -> Result<Vec<FoundRow>, StoreError>;
 
-    /// The file of the job for which the destination holds this object; the first one where there are more.
-    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError>;
+    /// The files of the job for which the destination holds this object, by id: one, or also one that the source
+    /// lost and that came back under another key. At most 16.
+    async fn holders(&self, job: JobId, item: &ItemKey) -> Result<Vec<FileId>, StoreError>;
+
+    /// How many folders of the job that take part this object of the destination carries.
+    async fn carriers(&self, job: JobId, item: &ItemKey) -> Result<u64, StoreError>;
+
+    /// SUCCESS files that were renamed or moved at the source since they landed, by id after a key.
+    async fn renamed(&self, job: JobId, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError>;
 
     /// SUCCESS files, those whose bytes were read longest ago first and those never read before them.
     async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError>;

@@ -263,6 +263,10 @@ impl FileRow {
                     self.prove(proof);
                 }
             }
+            Event::Relocated { holding, .. } => {
+                self.holding = Some(holding.as_ref().clone());
+                self.settle_reason(None, "");
+            }
             // Another finding of a file that has failed is why it is so now.
             Event::Observed { reason, comment } if self.state == State::Ng => {
                 self.settle_reason(Some(*reason), comment);

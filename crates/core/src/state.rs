@@ -85,6 +85,7 @@ impl State {
             (Event::Vanished { .. } | Event::Displaced, Dupe) => Pending,
             (Event::Failed { .. }, Pending | Local | Dupe) => Ng,
             (Event::Lapsed { .. }, Success) => Ng,
+            (Event::Relocated { .. }, Success) => Success,
             (Event::Superseded { .. }, _) => Pending,
             (Event::Renamed { .. } | Event::Gone | Event::Checked { .. } | Event::Observed { .. }, same) => {
                 same
@@ -257,6 +258,13 @@ pub enum Event {
         /// A proof that takes the place of the one before: the service rewrote the file, and its parts are the same.
         proof: Option<Box<Proof>>,
     },
+    /// What was renamed or moved at the source was moved at the destination as well.
+    Relocated {
+        /// What the destination says it holds now.
+        holding: Box<Holding>,
+        /// Where, in words.
+        comment: String,
+    },
     /// A verify saw something that should not be so, and the proof holds all the same.
     Observed {
         /// What.
@@ -288,6 +296,7 @@ impl Event {
             Self::Noted { .. } => "Noted",
             Self::Checked { .. } => "Checked",
             Self::Observed { .. } => "Observed",
+            Self::Relocated { .. } => "Relocated",
         }
     }
 
@@ -301,6 +310,7 @@ impl Event {
             | Self::Noted { reason, comment, .. }
             | Self::Observed { reason, comment } => (Some(*reason), comment),
             Self::Present { reason, .. } => (Some(*reason), ""),
+            Self::Relocated { comment, .. } => (None, comment),
             Self::Vanished { comment } | Self::Superseded { comment } | Self::Retried { comment } => {
                 (None, comment)
             }

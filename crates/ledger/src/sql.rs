@@ -502,9 +502,22 @@ impl Ledger for SqlLedger {
         self.read(move |tx| Box::pin(async move { verifying::like(tx, tree, &evidence, limit).await })).await
     }
 
-    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError> {
+    async fn holders(&self, job: JobId, item: &ItemKey) -> Result<Vec<FileId>, StoreError> {
         let item = item.clone();
-        self.read(move |tx| Box::pin(async move { verifying::holder(tx, job, &item).await })).await
+        self.read(move |tx| Box::pin(async move { verifying::holders(tx, job, &item).await })).await
+    }
+
+    async fn carriers(&self, job: JobId, item: &ItemKey) -> Result<u64, StoreError> {
+        let item = item.clone();
+        self.read(move |tx| Box::pin(async move { verifying::carriers(tx, job, &item).await })).await
+    }
+
+    async fn renamed(&self, job: JobId, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError> {
+        let context = Arc::clone(&self.context);
+        self.read(move |tx| {
+            Box::pin(async move { verifying::renamed(tx, &context, job, after, limit).await })
+        })
+        .await
     }
 
     async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError> {

@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, Row};
 use crate::error::{corrupt, failed};
 
 /// Names of the events, as [`landfall_core::state::Event::name`] gives them.
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 18] = [
     "Spooled",
     "Present",
     "SpoolLost",
@@ -31,6 +31,7 @@ const EVENTS: [&str; 17] = [
     "Noted",
     "Checked",
     "Observed",
+    "Relocated",
 ];
 
 const READ: &str = "SELECT id, text FROM word ORDER BY id";

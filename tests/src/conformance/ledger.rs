@@ -97,6 +97,7 @@ cases! {
     verifying::what_is_held_for_nobody_is_a_stranger,
     verifying::the_three_dates_stay_apart_and_the_stalest_come_first,
     verifying::a_check_may_learn_what_was_not_known,
+    verifying::what_was_renamed_after_landing_is_found_again,
     verifying::whose_a_file_was_is_kept,
     memos::memos_are_replaced_listed_and_forgotten,
     memos::secrets_come_back_and_expired_memos_do_not,

@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use landfall_core::StoreError;
-use landfall_core::engine::{Filters, RunOptions, RunReport, Stage};
+use landfall_core::engine::{Filters, MirrorReport, RunOptions, RunReport, Stage};
 use landfall_core::ledger::{RunRow, RunStart, Tally};
 use landfall_core::state::{State, Via};
 use landfall_core::{Code, ErrorKind};
 use landfall_ledger::export::edits::{self, Edits, Mode};
 use landfall_ledger::export::index;
 use rust_i18n::t;
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +68,7 @@ pub(crate) async fn moving(
         limit: selection.limit,
         paths,
         again: args.retry_gone,
+        mirror: args.max_delete.filter(|_| args.mirror),
         ..RunOptions::default()
     };
     let outcome = one_run(context, &session, args, options, (command, started)).await;
@@ -194,6 +196,7 @@ async fn summarise(
         skipped: ui::skipped(&after),
         gone: after.gone,
         renamed_after_landing: ui::renamed_after_landing(&after),
+        mirror: None,
         complete: after.complete() && session.failed.is_empty(),
         via: ui::ways(before, &after),
         proven_by: ui::proofs(before, &after),
@@ -214,6 +217,16 @@ async fn summarise(
 }
 
 /// Decides what the run amounts to, and says what went wrong.
+fn tell_mirror(context: &Context, mirror: &MirrorReport) {
+    match &mirror.refused {
+        Some(why) => context.screen.note(t!("summary.mirror_refused", why = why)),
+        None => {
+            let (removed, left) = (count(mirror.removed), count(mirror.left));
+            context.screen.note(t!("summary.mirror", removed = removed, left = left));
+        }
+    }
+}
+
 async fn judge(
     context: &Context,
     session: &Session,
@@ -242,6 +255,16 @@ async fn judge(
     for (source, error) in &report.crawl.failed {
         let error = CommandError::new(Code::UnexpectedAnswer, format!("{source}: {error}"));
         context.screen.show_error(&error);
+    }
+    if let Some(mirror) = &report.mirror {
+        tell_mirror(context, mirror);
+        summary.mirror = Some(json!({
+            "planned": mirror.plan.files,
+            "bytes": mirror.plan.bytes.0,
+            "removed": mirror.removed,
+            "left": mirror.left,
+            "refused": mirror.refused,
+        }));
     }
     summary.folders_failed = report.folders_failed;
     summary.interrupted = report.interrupted;

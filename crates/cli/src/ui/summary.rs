@@ -51,6 +51,9 @@ pub(crate) struct RunSummary {
     pub(crate) gone: u64,
     /// Files that the source renamed or moved after they had landed.
     pub(crate) renamed_after_landing: u64,
+    /// What a mirror took away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mirror: Option<serde_json::Value>,
     /// True where everything that is listed has made landfall.
     pub(crate) complete: bool,
     /// Files proven in this run by their way.

@@ -51,6 +51,11 @@ impl Engine {
                 .filter(|row| row.standing != Standing::Gone)
                 .filter_map(|row| changed_place(job, slot, row))
                 .collect();
+            for (row, place) in rows.iter().filter_map(|row| Some((row, changed_place(job, slot, row)?))) {
+                if place.target.is_some() && place.target != row.target {
+                    self.remember_place(job, row).await?;
+                }
+            }
             if !places.is_empty() {
                 self.ledger.place_folders(&job.handle, places).await?;
             }

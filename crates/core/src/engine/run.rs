@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::engine::mover::{Mode, Mover};
 use crate::engine::verify::is_landed;
-use crate::engine::{CrawlReport, Engine, Filters, Job, MoveOptions};
+use crate::engine::{CrawlReport, Engine, Filters, Job, MirrorReport, MoveOptions};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, Record, Tally};
 use crate::memo::MemoKey;
@@ -51,6 +51,8 @@ pub struct RunOptions {
     pub paths: Filters,
     /// What was settled for good at the source is looked at again.
     pub again: bool,
+    /// What landed and the source no longer has goes to the recycle bin, if it is at most so many files.
+    pub mirror: Option<u64>,
     /// Only entries of these keys, which the source was asked for by name.
     pub only: Option<Arc<BTreeSet<ItemKey>>>,
 }
@@ -70,6 +72,8 @@ pub struct RunReport {
     pub conflicts: Vec<String>,
     /// What stays owed because telling failed, in words.
     pub untold: Vec<String>,
+    /// What a mirror took away, where one was asked for.
+    pub mirror: Option<MirrorReport>,
     /// Folders that could not be carried.
     pub folders_failed: u64,
     /// True where somebody asked to stop.
@@ -85,6 +89,7 @@ impl RunReport {
             && self.crawl.failed.is_empty()
             && self.conflicts.is_empty()
             && self.untold.is_empty()
+            && self.mirror.as_ref().is_none_or(|mirror| mirror.refused.is_none())
             && !self.interrupted
     }
 }
@@ -140,10 +145,15 @@ impl Engine {
             self.run_stage(job, options, report, &mut turn).await?;
             self.acknowledge(job, report).await?;
             if !turn.more || self.stop.is_cancelled() {
-                return Ok(());
+                break;
             }
             turn.first = false;
         }
+        if let Some(most) = options.mirror {
+            self.go_on("mirror")?;
+            report.mirror = Some(self.mirror(job, &report.crawl, most).await?);
+        }
+        Ok(())
     }
 
     /// One stage: what is listed and at hand goes all the way.
@@ -172,6 +182,9 @@ impl Engine {
         self.meter.phase(2);
         if first {
             self.look_at_destination(job, false).await?;
+            if options.stage == Stage::All && self.follow(job).await? > 0 {
+                self.look_at_destination(job, false).await?;
+            }
         }
         self.bind_folders(job).await?;
         self.take_note_of_present(job).await?;

@@ -444,8 +444,16 @@ impl Ledger for MemoryLedger {
         Ok(self.store().trees.get(&tree).map(|t| t.like(evidence, limit)).unwrap_or_default())
     }
 
-    async fn holder(&self, job: JobId, item: &ItemKey) -> Result<Option<FileId>, StoreError> {
-        Ok(self.store().jobs.get(&job).and_then(|j| j.holder(item)))
+    async fn holders(&self, job: JobId, item: &ItemKey) -> Result<Vec<FileId>, StoreError> {
+        Ok(self.store().jobs.get(&job).map(|j| j.holders(item)).unwrap_or_default())
+    }
+
+    async fn carriers(&self, job: JobId, item: &ItemKey) -> Result<u64, StoreError> {
+        Ok(self.store().jobs.get(&job).map(|j| j.carriers(item)).unwrap_or_default())
+    }
+
+    async fn renamed(&self, job: JobId, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError> {
+        Ok(self.store().jobs.get(&job).map(|j| j.renamed(after, limit)).unwrap_or_default())
     }
 
     async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError> {

@@ -81,6 +81,8 @@ reasons! {
     DeletedByUser = "deleted-by-user",
     /// A person's deletion that was accepted: it is not there, and that is as it should be.
     DeletionAccepted = "deletion-accepted",
+    /// Gone at the source, and taken to the recycle bin by a mirror.
+    Mirrored = "mirrored",
     /// It is there and in no ledger.
     Foreign = "foreign",
     /// It holds the file's bytes and not its times.

@@ -57,6 +57,7 @@ fn the_table_of_the_design_holds_for_every_pair() {
             Event::Checked { sense: Sense::Hash, holding: None, sha256: None, proof: None },
             all.map(|s| (s, s)).to_vec(),
         ),
+        (Event::Relocated { holding: Box::new(holding()), comment: words() }, vec![(Success, Success)]),
         (Event::Observed { reason, comment: words() }, all.map(|s| (s, s)).to_vec()),
         (Event::Retried { comment: words() }, vec![(Ng, Pending), (Dupe, Dupe)]),
         (Event::Intended { via: Via::Stream }, vec![(Pending, Pending), (Local, Local)]),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use landfall_core::StoreError;
 use landfall_core::ledger::JobHandle;
 use landfall_core::ledger::intake::PLACED_REASONS;
+use landfall_core::state::Reason;
 use landfall_core::words::{FolderId, SourceId, fold_hash};
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -43,6 +44,11 @@ SELECT $1, $2 + ROW_NUMBER() OVER (ORDER BY f.id), f.id, $3, f.state, f.state,
     CASE WHEN m.before IS NULL OR m.before = '' OR f.name IN ('', '.', '..') OR f.name LIKE '%/%' THEN f.name
         ELSE m.before || '/' || f.name END, $4, $5
 FROM moved AS m CROSS JOIN file AS f WHERE f.folder = m.folder AND f.standing = 1";
+const SAY_MOVED: &str = "
+UPDATE file SET reason = $1,
+    comment = 'landed as ' || CASE WHEN m.before IS NULL OR m.before = '' THEN file.name
+        ELSE m.before || '/' || file.name END
+FROM moved AS m WHERE m.folder = file.folder AND file.standing = 1 AND file.state = 3";
 const UNSETTLE: &str = "
 UPDATE file SET standing = 0, skip = NULL, changed_at = CASE WHEN standing = 1 THEN $1 ELSE changed_at END
 WHERE folder IN (SELECT m.folder FROM moved AS m)
@@ -125,6 +131,8 @@ async fn tell_moved(
     let tell = tell.bind(stamp.context.words.number("Renamed")).bind(stamp.at).bind(stamp.job.epoch.0);
     let told = tell.execute(&mut *tx).await.map_err(failed("settle"))?.rows_affected();
     counters.seq += i64::try_from(told).unwrap_or(i64::MAX);
+    let reason = stamp.context.words.number(Reason::RenamedAtSource.name());
+    sqlx::query(SAY_MOVED).bind(reason).execute(&mut *tx).await.map_err(failed("settle"))?;
     let mut unsettle = sqlx::query(UNSETTLE).bind(stamp.at);
     for reason in PLACED_REASONS {
         unsettle = unsettle.bind(stamp.context.words.number(reason.name()));

@@ -4,12 +4,15 @@ use jiff::Timestamp;
 use landfall_core::StoreError;
 use landfall_core::ledger::{FoundRow, JobHandle};
 use landfall_core::proof::{Evidence, Sense};
+use landfall_core::row::FileRow;
+use landfall_core::state::Reason;
 use landfall_core::words::{FileId, ItemKey, JobId, TreeId};
 use sqlx::AnyConnection;
 
+use super::Context;
 use super::jobs::{bound, end_id, fence, first_id};
 use crate::error::failed;
-use crate::rows::{Cells, bulk_of, found_columns, found_row, moment, packed};
+use crate::rows::{Cells, bulk_of, file_columns, file_row, found_columns, found_row, moment, packed};
 
 const STRANGERS: &str = concat!(
     "SELECT ",
@@ -25,7 +28,15 @@ const LIKE: &str = concat!(
     " ORDER BY o.item LIMIT $4"
 );
 const HOLDER: &str =
-    "SELECT f.id FROM file AS f WHERE f.item = $1 AND f.id > $2 AND f.id < $3 ORDER BY f.id LIMIT 1";
+    "SELECT f.id FROM file AS f WHERE f.item = $1 AND f.id > $2 AND f.id < $3 ORDER BY f.id LIMIT 16";
+const CARRIERS: &str =
+    "SELECT COUNT(*) FROM folder AS d WHERE d.dest_item = $1 AND d.id > $2 AND d.id < $3 AND d.standing = 1";
+const RENAMED: &str = concat!(
+    "SELECT ",
+    file_columns!(),
+    " FROM file AS f CROSS JOIN folder AS d WHERE d.id = f.folder AND f.id > $1 AND f.id < $2",
+    " AND f.standing = 1 AND f.state = 3 AND f.reason = $3 ORDER BY f.id LIMIT $4"
+);
 const STALEST: &str = "
 SELECT f.id FROM file AS f
 WHERE f.id > $1 AND f.id < $2 AND f.state = 3 AND f.standing IN (1, 4) AND f.item IS NOT NULL
@@ -64,14 +75,33 @@ pub(super) async fn like(
     rows.iter().map(|row| found_row(&mut Cells::of(row))).collect()
 }
 
-pub(super) async fn holder(
+pub(super) async fn holders(
     tx: &mut AnyConnection,
     job: JobId,
     item: &ItemKey,
-) -> Result<Option<FileId>, StoreError> {
+) -> Result<Vec<FileId>, StoreError> {
     let query = sqlx::query_scalar(HOLDER).bind(item.0.clone()).bind(first_id(job)).bind(end_id(job));
-    let id: Option<i64> = query.fetch_optional(tx).await.map_err(failed("look for a holder"))?;
-    Ok(id.map(FileId))
+    let ids: Vec<i64> = query.fetch_all(tx).await.map_err(failed("look for a holder"))?;
+    Ok(ids.into_iter().map(FileId).collect())
+}
+
+pub(super) async fn carriers(tx: &mut AnyConnection, job: JobId, item: &ItemKey) -> Result<u64, StoreError> {
+    let query = sqlx::query_scalar(CARRIERS).bind(item.0.clone()).bind(first_id(job)).bind(end_id(job));
+    let number: i64 = query.fetch_one(tx).await.map_err(failed("look for a folder"))?;
+    Ok(u64::try_from(number).unwrap_or_default())
+}
+
+pub(super) async fn renamed(
+    tx: &mut AnyConnection,
+    context: &Context,
+    job: JobId,
+    after: FileId,
+    limit: usize,
+) -> Result<Vec<FileRow>, StoreError> {
+    let reason = context.words.number(Reason::RenamedAtSource.name());
+    let query = sqlx::query(RENAMED).bind(after.0.max(first_id(job))).bind(end_id(job)).bind(reason);
+    let rows = query.bind(bound(limit)).fetch_all(tx).await.map_err(failed("scan"))?;
+    rows.iter().map(|row| file_row(&mut Cells::of(row), &context.words)).collect()
 }
 
 pub(super) async fn stalest(

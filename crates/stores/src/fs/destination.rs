@@ -148,6 +148,16 @@ fn relocate(root: &Dir, from: &Holding, to: &ItemKey, name: &str) -> io::Result<
         }
         Err(error) => return Err(error),
     };
+    if before.is_dir() {
+        // A folder is renamed where nothing stands; renaming over an empty one would only take that away.
+        if above.symlink_metadata(name).is_ok() {
+            return Err(Io::AlreadyExists.into());
+        }
+        dir.rename(&old_name, &above, name)?;
+        sync(&above)?;
+        sync(&dir)?;
+        return Ok(holding(&path, &above.symlink_metadata(name)?));
+    }
     if !before.is_file() || holding(&old, &before).evidence.size != from.evidence.size {
         return Err(io::Error::new(Io::InvalidData, "it was changed meanwhile"));
     }

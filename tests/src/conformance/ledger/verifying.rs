@@ -65,8 +65,8 @@ pub(super) async fn what_is_held_for_nobody_is_a_stranger(setup: Setup) {
     let silent = Evidence { digests: landfall_core::Digests::none(), ..like };
     assert!(scene.ledger.found_like(tree, &silent, 10).await.unwrap().is_empty(), "they publish a digest");
     let held = ItemKey::from("strange-b");
-    assert_eq!(scene.ledger.holder(scene.job.id, &held).await.unwrap(), Some(scene.file("b").await.id));
-    assert_eq!(scene.ledger.holder(scene.job.id, &all[1].item).await.unwrap(), None);
+    assert_eq!(scene.ledger.holders(scene.job.id, &held).await.unwrap(), [scene.file("b").await.id]);
+    assert!(scene.ledger.holders(scene.job.id, &all[1].item).await.unwrap().is_empty());
 }
 
 pub(super) async fn the_three_dates_stay_apart_and_the_stalest_come_first(setup: Setup) {
@@ -117,6 +117,48 @@ pub(super) async fn a_check_may_learn_what_was_not_known(setup: Setup) {
         (last.name.as_str(), last.reason, last.comment.as_str()),
         ("Observed", Some(Reason::WrongTimes), "更新日時")
     );
+}
+
+pub(super) async fn what_was_renamed_after_landing_is_found_again(setup: Setup) {
+    let scene = Scene::open(&setup, "renamed").await;
+    scene
+        .pass(
+            true,
+            vec![
+                super::folder("d", "", "録音"),
+                file("a", "d", "一.wav"),
+                file("b", "d", "二.wav"),
+                file("c", "", "三.wav"),
+            ],
+        )
+        .await;
+    scene.place_all().await;
+    for key in ["a", "c"] {
+        lead(&scene, key, vec![intended(), present(), Event::Proven(proof())]).await;
+    }
+    let folder = scene.file("a").await.folder;
+    let item = ItemKey::from("dest-folder");
+    assert_eq!(scene.ledger.carriers(scene.job.id, &item).await.unwrap(), 0);
+    scene.pass(false, vec![super::folder("d", "", "移動後"), file("c", "", "改名.wav")]).await;
+    scene.place_all().await;
+    let renamed = scene.ledger.renamed(scene.job.id, FileId(0), 10).await.unwrap();
+    let names: Vec<_> = renamed.iter().map(|row| (row.entry.name.as_str(), row.comment.as_str())).collect();
+    assert_eq!(names, [("一.wav", "landed as 録音/一.wav"), ("改名.wav", "landed as 三.wav")]);
+    assert_eq!(scene.ledger.renamed(scene.job.id, renamed[0].id, 1).await.unwrap().len(), 1);
+    assert_eq!(scene.file("b").await.reason, None, "what has not landed only has a new name");
+    let moved = Event::Relocated { holding: Box::new(holding()), comment: "移動後/一.wav".into() };
+    lead(&scene, "a", vec![moved]).await;
+    assert_eq!((scene.file("a").await.reason, scene.file("a").await.comment), (None, String::new()));
+    assert_eq!(scene.ledger.renamed(scene.job.id, FileId(0), 10).await.unwrap().len(), 1);
+    let place = landfall_core::ledger::FolderPlacement {
+        folder,
+        standing: landfall_core::row::Standing::In,
+        target: Some(landfall_core::RelPath::new("移動後").unwrap()),
+        target_hash: 7,
+    };
+    scene.ledger.place_folders(&scene.job, vec![place]).await.unwrap();
+    scene.ledger.bind_folder(&scene.job, folder, Some(item.clone())).await.unwrap();
+    assert_eq!(scene.ledger.carriers(scene.job.id, &item).await.unwrap(), 1);
 }
 
 pub(super) async fn whose_a_file_was_is_kept(setup: Setup) {

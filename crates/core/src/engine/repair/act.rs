@@ -57,7 +57,11 @@ impl Engine {
     }
 
     /// The folder at a path, made where it is missing.
-    async fn folder_at(&self, job: &Job, path: &RelPath) -> Result<ItemKey, StoreError> {
+    pub(in crate::engine) async fn folder_at(
+        &self,
+        job: &Job,
+        path: &RelPath,
+    ) -> Result<ItemKey, StoreError> {
         let mut at = job.destination.root();
         let mut walked = RelPath::root();
         for name in path.segments() {

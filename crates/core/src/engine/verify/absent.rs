@@ -99,7 +99,7 @@ impl Verify<'_> {
         let like =
             self.engine.ledger.found_like(self.job.tree, &published(&held.evidence), CANDIDATES).await?;
         for found in like {
-            let free = self.engine.ledger.holder(self.job.handle.id, &found.item).await?.is_none();
+            let free = self.engine.ledger.holders(self.job.handle.id, &found.item).await?.is_empty();
             if !free || self.claimed.contains(&found.item) {
                 continue;
             }

@@ -68,10 +68,9 @@ impl Verify<'_> {
     }
 
     async fn row_of(&self, found: &FoundRow) -> Result<Option<FileRow>, StoreError> {
-        let Some(id) = self.engine.ledger.holder(self.job.handle.id, &found.item).await? else {
-            return Ok(None);
-        };
-        self.engine.file(self.job, id).await
+        let holders = self.engine.ledger.holders(self.job.handle.id, &found.item).await?;
+        let Some(id) = holders.first() else { return Ok(None) };
+        self.engine.file(self.job, *id).await
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::store::Job;
+use crate::ledger::types::{FileFilter, FolderRow};
 use crate::proof::Sense;
 use crate::row::{FileRow, Standing};
-use crate::state::State;
+use crate::state::{Reason, State};
 use crate::words::{FileId, ItemKey};
 
 impl Job {
@@ -16,8 +17,20 @@ impl Job {
         self.files.values().filter_map(item).cloned().collect()
     }
 
-    pub(super) fn holder(&self, wanted: &ItemKey) -> Option<FileId> {
-        self.files.values().find(|row| item(row) == Some(wanted)).map(|row| row.id)
+    pub(super) fn holders(&self, wanted: &ItemKey) -> Vec<FileId> {
+        self.files.values().filter(|row| item(row) == Some(wanted)).map(|row| row.id).take(16).collect()
+    }
+
+    pub(super) fn carriers(&self, wanted: &ItemKey) -> u64 {
+        let carries =
+            |row: &&FolderRow| row.standing == Standing::In && row.dest_item.as_ref() == Some(wanted);
+        self.folders.values().map(|folder| &folder.row).filter(carries).count() as u64
+    }
+
+    pub(super) fn renamed(&self, after: FileId, limit: usize) -> Vec<FileRow> {
+        let filter = FileFilter { states: vec![State::Success], ..FileFilter::default() };
+        let renamed = |row: &FileRow| row.reason == Some(Reason::RenamedAtSource);
+        self.scan(&filter, after).filter(renamed).take(limit).collect()
     }
 
     pub(super) fn stalest(&self, limit: usize) -> Vec<FileId> {
