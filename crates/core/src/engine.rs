@@ -18,6 +18,7 @@ mod place;
 mod plan;
 mod prove;
 mod repair;
+mod restore;
 mod run;
 mod sealing;
 mod survey;
@@ -30,6 +31,7 @@ pub use job::{Job, MoveOptions, NamePolicy, Policy, Slot};
 pub use meter::{Meter, MeterReading};
 pub use plan::{PlanReport, Unlandable};
 pub use repair::{Accepted, Mended, Remedy, RepairOptions, RepairPlan, RepairReport};
+pub use restore::{Drilled, Unequal};
 pub use run::{RunOptions, RunReport, Stage};
 pub use verify::{Depth, Sample, VerifyOptions, VerifyReport};
 
