@@ -282,6 +282,36 @@ fn what_no_byte_of_ever_passed_through_us_is_compared_by_the_weaker_digest_and_n
     });
 }
 
+#[test]
+fn a_full_target_ends_it_and_with_room_it_goes_on() {
+    in_virtual_time(async {
+        let world = landed(&Case::plain(2, 12)).await.unwrap();
+        let (engine, job) = world.plain_engine().await.unwrap();
+        let held = Held::new(origin(&engine, &job), job.slots[0].id, Choice::default());
+        let at = engine.clock.now();
+        let identity = job.destination.identity();
+        let handle = engine.ledger.open_job("戻し", &identity, "test", at).await.unwrap();
+        let id = engine.ledger.open_source(&handle, "ada", &held.identity()).await.unwrap();
+        let prefix = RelPath::new("戻し").unwrap();
+        let root = RelPath::root();
+        let slot = Slot { id, label: "ada".into(), source: Arc::new(held), scope: root, prefix };
+        let restoring = Arc::new(Job { handle, slots: vec![slot], ..job });
+        let documents = || Some("Documents".to_owned());
+        let used: u64 = rows(&world).await.unwrap().values().map(|row| row.entry.size.0).sum();
+        let room = |total| world.sim.change(WorldOp::Quota { drive: documents(), total }).unwrap();
+        room(Some(used + used / 3));
+        let error = engine.restore(&restoring).await.unwrap_err();
+        assert_eq!(error.code, Some(landfall_core::Code::DestinationFull), "{}", error.chain());
+        room(Some(used * 10));
+        let report = engine.restore(&restoring).await.unwrap();
+        assert!(report.complete(), "{report:?}");
+        let back = world.sim.tree(Some("Documents"), "戻し/Recordings");
+        let landed = world.sim.tree(Some("Documents"), "Voices");
+        assert_eq!(back.len(), landed.len());
+        assert!(landed.len() >= 12);
+    });
+}
+
 /// Restores under kills until it is whole.
 async fn killed(case: &Case) -> Result<u64> {
     let world = landed(&Case { faults: Faults::None, ..Case::plain(case.seed, case.files) }).await?;
