@@ -21,7 +21,7 @@ use landfall_stores::hub::{HubDataset, Settings};
 use rust_i18n::t;
 
 use super::{Context, Graphs, archives, make_state_folder, places, seal, tidy};
-use crate::config::{Config, DestinationPlace, JobConfig};
+use crate::config::{Config, DestinationPlace, JobConfig, last_segment};
 use crate::error::CommandError;
 use crate::machine;
 
@@ -300,6 +300,8 @@ impl Target {
 
 /// A label as one segment of a path anywhere.
 fn safe(label: &str) -> String {
+    // Of an address only its end names somebody.
+    let label = if label.contains("://") { last_segment(label) } else { label.to_owned() };
     let clean: String =
         label.chars().map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c }).collect();
     let clean = clean.trim_matches(['.', ' ']);
@@ -351,6 +353,7 @@ mod tests {
     fn a_label_becomes_one_name() {
         assert_eq!(safe("ada@contoso.com"), "ada@contoso.com");
         assert_eq!(safe("host/sites/録音"), "host_sites_録音");
+        assert_eq!(safe("https://host/personal/dan_contoso_com"), "dan_contoso_com");
         assert_eq!(safe(".."), "_");
         assert_eq!(safe("C:\\写真"), "C__写真");
     }

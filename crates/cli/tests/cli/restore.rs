@@ -264,3 +264,22 @@ fn a_sealed_archive_comes_back_open_without_its_database() {
     assert_eq!((wrong.code, &wrong.json()["error"]["code"]), (3, &"LF0214".into()), "{}", wrong.stdout);
     assert!(!sim.bench.path("別の場所").exists());
 }
+
+#[test]
+fn of_many_users_each_comes_back_below_a_name_of_its_own() {
+    let sim = Served::start(&["--scenario", "leavers", "--files", "16"]);
+    let run = sim.bench.landfall(&["run", "leavers", "--json"]);
+    let landed = run.json()["states"]["SUCCESS"].as_u64().unwrap();
+    assert!(landed > 3, "{}", run.stdout);
+    let restore = sim.bench.landfall(&["restore", "leavers", "戻し", "--json"]);
+    assert_eq!(restore.json()["complete"], true, "{}\n{}", restore.stdout, restore.stderr);
+    let mut users = BTreeMap::new();
+    for path in files(&sim.bench.path("戻し")).keys() {
+        let user = path.components().next().unwrap().as_os_str().to_str().unwrap().to_owned();
+        *users.entry(user).or_insert(0_u64) += 1;
+    }
+    assert_eq!(users.values().sum::<u64>(), landed, "{users:?}");
+    assert!(users.contains_key("ada@contoso.com") && users.contains_key("dan_contoso_com"), "{users:?}");
+    let one = sim.bench.landfall(&["drill", "leavers", "--sample", "4", "--json"]);
+    assert_eq!((one.code, &one.json()["equal"]), (0, &4.into()), "{}\n{}", one.stdout, one.stderr);
+}
