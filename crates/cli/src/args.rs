@@ -5,13 +5,14 @@
 mod archive;
 mod damage;
 mod report;
+mod restore;
 
 pub(crate) use archive::{
     Accept, Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
 };
 pub(crate) use damage::{Damage, SimCommand};
-
 pub(crate) use report::{Json, Report};
+pub(crate) use restore::{Drill, Restore, Wanted};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -92,6 +93,10 @@ pub(crate) enum Command {
     Repair(Repair),
     /// Take what people did at the destination as the new truth.
     Accept(Accept),
+    /// Bring back what has landed, opened and compared, under its names and times at the source.
+    Restore(Restore),
+    /// Bring back a sample into a temporary folder, compare it, delete it, and record that.
+    Drill(Drill),
     /// Seal and open single files and names by hand, as rclone crypt does; --config is rclone.conf here.
     #[command(subcommand)]
     Seal(Seal),
@@ -381,6 +386,8 @@ mod tests {
             &["landfall", "sim", "--scenario", "archive"],
             &["landfall", "demo", "archive"],
             &["landfall", "report", "voices", "--html", "a.html", "--csv", "b.csv", "--json", "c.json"],
+            &["landfall", "restore", "voices", "戻し", "--path", "*.wav", "--sample", "5", "-n"],
+            &["landfall", "drill", "voices", "--sample", "5"],
         ] {
             super::Cli::try_parse_from(words).unwrap();
         }

@@ -6,12 +6,14 @@ mod completions;
 mod crawl;
 mod demo;
 mod doctor;
+mod drill;
 mod init;
 mod log;
 mod moving;
 mod plan;
 mod repair;
 mod report;
+mod restore;
 mod seal;
 mod sim;
 mod status;
@@ -61,6 +63,8 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Backlog(args) => backlog::backlog(context, &args).await,
         Command::Repair(args) => repair::repair(context, &args).await,
         Command::Accept(args) => accept::accept(context, &args).await,
+        Command::Restore(args) => restore::restore(context, &args).await,
+        Command::Drill(args) => drill::drill(context, &args).await,
         Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
         Command::Report(args) => report::report(context, &args).await,

@@ -11,7 +11,7 @@ mod users;
 mod values;
 
 pub(crate) use archive::{CataloguePlace, Database, DatasetPlace, ResolverSpec, SealSpec};
-pub(crate) use job::{DestinationPlace, JobConfig, SourcePlace, SourceSpec};
+pub(crate) use job::{DestinationPlace, JobConfig, SourcePlace, SourceSpec, last_segment};
 pub(crate) use users::read as read_users;
 pub(crate) use values::{duration, moment, pause};
 

@@ -5,6 +5,7 @@
 
 mod archives;
 mod graphs;
+mod landed;
 mod places;
 mod quota;
 mod seals;
@@ -13,6 +14,7 @@ mod unresolved;
 
 pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver, since};
 pub(crate) use graphs::Graphs;
+pub(crate) use landed::{Landed, Target};
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
 pub(crate) use seals::{of as seal_error, remote as seal_remote, seal};

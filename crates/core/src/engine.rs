@@ -20,6 +20,7 @@ mod place;
 mod plan;
 mod prove;
 mod repair;
+mod restore;
 mod run;
 mod sealing;
 mod survey;
@@ -33,6 +34,7 @@ pub use meter::{Meter, MeterReading};
 pub use mirror::{MirrorPlan, MirrorReport};
 pub use plan::{PlanReport, Unlandable};
 pub use repair::{Accepted, Mended, Remedy, RepairOptions, RepairPlan, RepairReport};
+pub use restore::{Drilled, Unequal};
 pub use run::{RunOptions, RunReport, Stage};
 pub use verify::{Depth, Sample, VerifyOptions, VerifyReport};
 

@@ -10,6 +10,7 @@ pub mod code;
 pub mod digest;
 pub mod engine;
 pub mod error;
+pub mod held;
 pub mod ledger;
 pub mod memo;
 pub mod pacing;

@@ -381,7 +381,7 @@ pub(super) fn local_part(user: &str) -> String {
 }
 
 /// The last segment of an address: for a personal site the user in underscores.
-pub(super) fn last_segment(url: &str) -> String {
+pub(crate) fn last_segment(url: &str) -> String {
     url.trim_end_matches('/').rsplit('/').next().unwrap_or(url).to_owned()
 }
 

@@ -24,13 +24,18 @@ pub(crate) async fn destination(
     ledger: &Arc<dyn Ledger>,
 ) -> Result<Arc<dyn Destination>, CommandError> {
     if let DestinationPlace::Folder(path) = &job.destination {
-        return Ok(Arc::new(FsDestination::open(settled(path)).await?));
+        return folder(path).await;
     }
     tracing::debug!(job = %job.name, folder = %config.folder.display(), "looking for the destination");
     let graph = graphs.get(job.destination_credentials.as_deref()).await?;
     let drive = destination_drive(&graph, &job.destination).await?;
     let memo: Arc<dyn Memo> = Arc::clone(ledger) as Arc<dyn Memo>;
     Ok(Arc::new(graph.destination(&drive, memo, Settings::default())))
+}
+
+/// A folder as a place for files; it need not be there yet.
+pub(super) async fn folder(path: &Path) -> Result<Arc<dyn Destination>, CommandError> {
+    Ok(Arc::new(FsDestination::open(settled(path)).await?))
 }
 
 /// Finds the drive of a destination that is one.

@@ -15,6 +15,8 @@ mod lasting;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod seal;
 #[cfg(test)]
 mod support;
