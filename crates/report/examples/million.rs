@@ -117,6 +117,7 @@ fn entry(n: u64) -> Entry {
         times: Times { created: when, modified: when },
         revision: Some(Revision(format!("\"{{{n:032X}-0000}},1\""))),
         digests: Digests { quickxor: Digest::new(Algo::QuickXor, &digest), ..Digests::none() },
+        authors: landfall_core::store::Authors::default(),
     }
 }
 

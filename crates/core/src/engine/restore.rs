@@ -67,7 +67,7 @@ impl Engine {
 
     async fn prepare_restore(&self, job: &Job) -> Result<(), StoreError> {
         self.meter.phase(2);
-        self.look_at_destination(job).await?;
+        self.look_at_destination(job, false).await?;
         self.let_go_of_lost(job).await?;
         let filter = FileFilter {
             states: vec![State::Ng],
@@ -142,7 +142,7 @@ impl Engine {
             slots.push(Slot { id, label, source: held, scope: RelPath::root(), prefix });
         }
         let policy = Policy { names: super::NamePolicy::Map, ..policy.clone() };
-        let job = Arc::new(Job { handle, slots, destination: to, seal: None, tree, policy });
+        let job = Arc::new(Job { handle, slots, destination: to, seal: None, rewriting: None, tree, policy });
         let engine = Engine { ledger: Arc::clone(&ledger), ..self.clone() };
         let report = engine.run(&job, RunOptions::default()).await?;
         if report.interrupted {

@@ -4,7 +4,7 @@ use jiff::{Timestamp, ToSpan as _};
 use landfall_core::ledger::{
     Answer, Enrolment, FileFilter, JobHandle, Ledger, Looked, MemoryLedger, Placement, Record, RunStart,
 };
-use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, SourceLeg};
+use landfall_core::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Event, Reason, State, Via};
 use landfall_core::store::{Entry, Holding, Listed};
@@ -143,7 +143,7 @@ impl World {
         };
         self.record(row, at, Event::Proven(proof)).await;
         if draw > 7 {
-            self.record(row, at + 1.hours(), Event::Checked { hash: chance.bool() }).await;
+            self.record(row, at + 1.hours(), checked(chance.bool())).await;
         }
         if draw == 9 && chance.bool() {
             let reason = Reason::ChangedAtDestination;
@@ -215,6 +215,7 @@ fn entry(chance: &mut fastrand::Rng, user: usize, n: usize) -> Entry {
         times: Times::default(),
         revision: Some(Revision("1".to_owned())),
         digests: Digests {
+            authors: landfall_core::store::Authors::default(),
             quickxor,
             sha256: sha256.and_then(|bytes| Digest::new(Algo::Sha256, &bytes)),
             ..Digests::none()
@@ -245,4 +246,10 @@ fn present(row: &FileRow) -> Event {
 /// The state that a row which takes part is in, by itself.
 pub(crate) fn takes_part(row: &FileRow, state: State) -> bool {
     row.standing == Standing::In && row.state == state
+}
+
+/// A look that confirmed a file, by the service's word or by its published hash.
+fn checked(hash: bool) -> Event {
+    let sense = if hash { Sense::Hash } else { Sense::Unchanged };
+    Event::Checked { sense, holding: None, sha256: None, proof: None }
 }
