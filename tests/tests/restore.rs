@@ -51,7 +51,15 @@ async fn restoring(engine: &Engine, origin: &Origin, to: &Path, choice: &Choice)
         });
     }
     let policy = Policy { files_in_flight: 4, ..Policy::default() };
-    Ok(Arc::new(Job { handle, slots, destination: Arc::new(target), seal: None, tree, policy }))
+    Ok(Arc::new(Job {
+        handle,
+        slots,
+        destination: Arc::new(target),
+        seal: None,
+        rewriting: None,
+        tree,
+        policy,
+    }))
 }
 
 /// One process's restore of a world's job.
@@ -409,7 +417,7 @@ async fn sealed(ledger: &MemoryLedger, from: &Path, to: &Path) -> Origin {
     let slot = Slot { id, label: "src".into(), source: Arc::new(source), scope: root.clone(), prefix: root };
     let policy = Policy { via: Via::Spool, ..Policy::default() };
     let seal = Some(seal("合言葉"));
-    let job = Job { handle, slots: vec![slot], destination, seal, tree, policy };
+    let job = Job { handle, slots: vec![slot], destination, seal, rewriting: None, tree, policy };
     let origin = origin(&engine, &job);
     let report = engine.run(&Arc::new(job), RunOptions::default()).await.unwrap();
     assert!(report.complete(), "{report:?}");

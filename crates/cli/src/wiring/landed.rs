@@ -266,7 +266,15 @@ impl Target {
         let destination = Arc::clone(&self.destination);
         let tree = ledger.open_tree(&destination.identity()).await?;
         let handle = handle.clone();
-        Ok(Arc::new(Job { handle, slots, destination, seal: None, tree, policy: landed.policy() }))
+        Ok(Arc::new(Job {
+            handle,
+            slots,
+            destination,
+            seal: None,
+            rewriting: None,
+            tree,
+            policy: landed.policy(),
+        }))
     }
 
     /// Where one source's files go: of many, each below its own label.
