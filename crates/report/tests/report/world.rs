@@ -214,8 +214,8 @@ fn entry(chance: &mut fastrand::Rng, user: usize, n: usize) -> Entry {
         size: ByteSize(chance.u64(..most)),
         times: Times::default(),
         revision: Some(Revision("1".to_owned())),
+        authors: landfall_core::store::Authors::default(),
         digests: Digests {
-            authors: landfall_core::store::Authors::default(),
             quickxor,
             sha256: sha256.and_then(|bytes| Digest::new(Algo::Sha256, &bytes)),
             ..Digests::none()
