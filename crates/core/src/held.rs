@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use crate::digest::Algo;
 use crate::error::{ErrorKind, Look, Retry, StoreError};
 use crate::ledger::{FileFilter, FolderRow, Ledger};
-use crate::proof::{Evidence, ProofKind};
+use crate::proof::{Evidence, ProofKind, SourceLeg};
 use crate::row::{FileRow, Standing};
 use crate::seal::Seal;
 use crate::state::{Reason, State};
@@ -57,7 +57,8 @@ pub enum Known {
     Whole,
     /// By a weaker digest only: no byte of it ever passed through us.
     Weak,
-    /// The service rewrote it after the upload: by what it was shown to be since, not by what it was.
+    /// It was replaced after the upload, rewritten by the service or by an edit that was accepted: by what it was
+    /// shown to be since, not by what it was.
     Rewritten,
     /// By its size alone.
     SizeOnly,
@@ -83,11 +84,16 @@ impl Origin {
     /// What the plain bytes of a row are expected to be, and how well that is known.
     #[must_use]
     pub fn expected(&self, row: &FileRow) -> (Evidence, Known) {
-        // What stands there now is another content than was sent; what it is was shown part by part, or
-        // somebody accepted it.
-        let replaced = row.proven == Some(ProofKind::Parts) || row.reason == Some(Reason::Edited);
-        if let Some(holding) = row.holding.as_ref().filter(|_| replaced && row.sealed.is_none()) {
-            return (holding.evidence.clone(), Known::Rewritten);
+        // What stands there now is another content than was sent: what it is was shown part by part, or
+        // somebody accepted it, and then its bytes were read.
+        if let Some(holding) = row.holding.as_ref().filter(|_| row.sealed.is_none()) {
+            if row.leg == Some(SourceLeg::Accepted) && !row.ours.is_empty() {
+                let evidence = Evidence { size: holding.evidence.size, digests: row.ours.clone() };
+                return (evidence, Known::Rewritten);
+            }
+            if row.proven == Some(ProofKind::Parts) {
+                return (holding.evidence.clone(), Known::Rewritten);
+            }
         }
         let evidence = match (&row.sealed, &self.seal) {
             (Some(sealed), _) => sealed.plain.clone(),

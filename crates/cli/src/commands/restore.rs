@@ -48,7 +48,7 @@ pub(crate) async fn restore(context: &mut Context, args: &Restore) -> Result<Exi
     let outcome = async {
         let choices = drawn(&landed, handle.id, choices, args.sample).await?;
         let survey = surveyed(&landed, &choices, false).await?;
-        let job = target.resolved(&landed, &handle, choices).await?;
+        let job = target.resolved(&landed, (&handle, &spool), choices).await?;
         let engine = landed.engine(context, &spool).await?;
         let work = Work { landed: &landed, target: &target, engine, job, survey, args };
         work.carry_out(context, started).await

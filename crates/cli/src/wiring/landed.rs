@@ -11,6 +11,7 @@ use landfall_core::engine::{Engine, Filters, Job, NamePolicy, Policy, Slot};
 use landfall_core::held::{Choice, Held, Origin};
 use landfall_core::ledger::{JobHandle, Ledger, SourceRow};
 use landfall_core::memo::MemoKey;
+use landfall_core::rewriting::Rewriting;
 use landfall_core::seal::Seal;
 use landfall_core::spool::DiskSpool;
 use landfall_core::state::Via;
@@ -18,6 +19,7 @@ use landfall_core::store::{Destination, OnConflict, Source as _};
 use landfall_core::words::{SourceId, fold_hash};
 use landfall_core::{Code, RelPath, StoreError, SystemClock};
 use landfall_stores::hub::{HubDataset, Settings};
+use landfall_stores::rewriting::PartsJudge;
 use rust_i18n::t;
 
 use super::{Context, Graphs, archives, make_state_folder, places, seal, tidy};
@@ -250,7 +252,7 @@ impl Target {
     pub(crate) async fn resolved(
         &self,
         landed: &Landed,
-        handle: &JobHandle,
+        (handle, spool): (&JobHandle, &Path),
         choices: Vec<(SourceId, Choice)>,
     ) -> Result<Arc<Job>, CommandError> {
         let ledger = &landed.origin.ledger;
@@ -266,15 +268,10 @@ impl Target {
         let destination = Arc::clone(&self.destination);
         let tree = ledger.open_tree(&destination.identity()).await?;
         let handle = handle.clone();
-        Ok(Arc::new(Job {
-            handle,
-            slots,
-            destination,
-            seal: None,
-            rewriting: None,
-            tree,
-            policy: landed.policy(),
-        }))
+        // A target may rewrite what it is given, as any destination may.
+        let rewriting = Some(Arc::new(PartsJudge::new(spool)) as Arc<dyn Rewriting>);
+        let policy = landed.policy();
+        Ok(Arc::new(Job { handle, slots, destination, seal: None, rewriting, tree, policy }))
     }
 
     /// Where one source's files go: of many, each below its own label.

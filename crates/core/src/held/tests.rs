@@ -126,9 +126,10 @@ fn a_rewritten_file_is_expected_as_it_is_now_and_a_sealed_one_as_it_was() {
     row.proven = Some(ProofKind::Parts);
     assert_eq!(origin.expected(&row), (evidence("書き換え後"), Known::Rewritten));
     row.proven = Some(ProofKind::Hash);
-    row.reason = Some(Reason::Edited);
-    assert_eq!(origin.expected(&row).1, Known::Rewritten);
-    row.reason = None;
+    row.leg = Some(SourceLeg::Accepted);
+    row.ours = evidence("書き換え後").digests;
+    assert_eq!(origin.expected(&row), (evidence("書き換え後"), Known::Rewritten));
+    row.leg = Some(SourceLeg::Matched);
     // What is ours of a sealed file is its ciphertext.
     row.ours = evidence("暗号文").digests;
     row.sealed = Some(Sealed { nonce: Nonce([1; 24]), key: "鍵".to_owned(), plain: evidence("録音") });
