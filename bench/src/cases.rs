@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::figures::{count, limit, megabytes, requests, used};
+use crate::figures::{at_least, count, limit, megabytes, requests, used};
+use crate::plain;
 use crate::process::{Simulator, measure};
 
 /// Most requests a small file may cost.
@@ -69,6 +70,73 @@ pub(crate) fn flat(landfall: &Path, entries: u64) -> Result<bool> {
         println!("  {:<22} {:.0} bytes an entry", "ledger", there.len() as f64 / entries as f64);
     }
     Ok(kept)
+}
+
+/// Most memory that a verify or a report takes, in bytes, and the most seconds of a report.
+const LASTING_MEMORY: u64 = 150_000_000;
+const REPORT_SECONDS: f64 = 60.0;
+/// Requests of a verify by changes.
+const CHANGES: f64 = 20.0;
+/// The least rate of a verify by bytes, as a share of a plain download.
+const READ_RATE: f64 = 0.8;
+
+/// A finished job of many files: verify by changes and by hash, and the report.
+pub(crate) fn lasting(landfall: &Path, files: u64) -> Result<bool> {
+    println!("lasting: a finished job of {files} files");
+    let folder = tempfile::tempdir()?;
+    let number = files.to_string();
+    let flags = ["--scenario", "flat", "--files", &number, "--file-size", "1000", "--landed"];
+    let sim = Simulator::start(landfall, folder.path(), &flags)?;
+    let run = measure(landfall, folder.path(), &["run", "flat"])?;
+    expect_all(&run.said, files)?;
+    println!("  the run that found everything in place");
+    requests(&sim.requests()?);
+    used(&run, Some(files));
+    let mut kept = true;
+    for (depth, most) in [("exists", CHANGES), ("hash", files as f64 / 1000.0 + CHANGES)] {
+        sim.reset()?;
+        let verify = measure(landfall, folder.path(), &["verify", "flat", "--depth", depth])?;
+        if verify.said["checked"].as_u64() != Some(files) || verify.said["clean"].as_bool() != Some(true) {
+            bail!("the verify is not clean: {}", verify.said);
+        }
+        println!("  verify --depth {depth}");
+        let seen = sim.requests()?;
+        kept &= limit("requests", count(&seen, "total") as f64, most, "");
+        kept &= limit("peak memory", megabytes(verify.peak), megabytes(LASTING_MEMORY), "MB");
+        used(&verify, Some(files));
+    }
+    let html = ["report", "flat", "--html", "report.html", "--csv", "open.csv"];
+    let report = measure(landfall, folder.path(), &html)?;
+    println!("  report");
+    kept &= limit("seconds", report.seconds, REPORT_SECONDS, "s");
+    kept &= limit("peak memory", megabytes(report.peak), megabytes(LASTING_MEMORY), "MB");
+    Ok(kept)
+}
+
+/// Reading everything back, against a plain download of the same bytes from the same simulator.
+pub(crate) fn reading(landfall: &Path, gib: u64) -> Result<bool> {
+    let files = gib * 16;
+    println!("reading: {files} files of 64 MiB, read back");
+    let folder = tempfile::tempdir()?;
+    let number = files.to_string();
+    let flags = ["--scenario", "flat", "--files", &number, "--file-size", "67108864", "--landed"];
+    let sim = Simulator::start(landfall, folder.path(), &flags)?;
+    let run = measure(landfall, folder.path(), &["run", "flat"])?;
+    expect_all(&run.said, files)?;
+    let before = plain::download(&sim.ready)?;
+    let verify = measure(landfall, folder.path(), &["verify", "flat", "--depth", "bytes"])?;
+    if verify.said["read"].as_u64() != Some(files) {
+        bail!("not everything was read back: {}", verify.said);
+    }
+    let bytes = verify.said["read_bytes"].as_u64().unwrap_or(0);
+    let after = plain::download(&sim.ready)?;
+    let rate = |bytes: u64, seconds: f64| bytes as f64 / 1e6 / seconds;
+    let (first, second) = (rate(before.bytes, before.seconds), rate(after.bytes, after.seconds));
+    println!("  {:<22} {first:.0} and {second:.0} MB/s, before and after", "plain download");
+    let verified = rate(bytes, verify.seconds);
+    println!("  {:<22} {verified:.0} MB/s", "verify --depth bytes");
+    used(&verify, None);
+    Ok(at_least("share of the download", verified / first.max(second), READ_RATE))
 }
 
 /// One very large file.

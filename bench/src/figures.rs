@@ -44,3 +44,10 @@ pub(crate) fn count(seen: &Value, name: &str) -> u64 {
 pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
+
+/// A figure and the least it may be; false where it is less.
+pub(crate) fn at_least(what: &str, figure: f64, least: f64) -> bool {
+    let verdict = if figure >= least { "kept" } else { "NOT KEPT" };
+    println!("  {what:<22} {figure:.2} (at least {least:.2}: {verdict})");
+    figure >= least
+}

@@ -8,6 +8,7 @@ mod archive;
 mod cases;
 mod figures;
 mod inspect;
+mod plain;
 mod process;
 mod world;
 
@@ -21,6 +22,8 @@ const USAGE: &str = "usage: landfall-bench CASE [--files N]
   small           2,000 files of 10 KiB at 20 ms latency, no quota: requests a file, and what a second run writes
   flat            a crawl of 100,000 and of 1,000,000 entries in one folder: peak memory
   big             one file of 4 GiB: peak memory
+  lasting         verify and report of a finished job of 1,000,000 files: requests, seconds, peak memory
+  reading         10 GiB read back by verify, against a plain download of the same bytes
   archive-verify  8,863 recorded URLs in one dataset and in three, 300 of them wrong, and 100,000: requests, seconds
   archive-backup  10,000 files that were never backed up: requests, commits
   archive-proof   a proof by hash of 8,863 older objects under the Hub's quota: requests, seconds (minutes)
@@ -28,10 +31,21 @@ const USAGE: &str = "usage: landfall-bench CASE [--files N]
   archive         the four above
   all             everything
 
---files N  another number of files (small, archive-backup, archive-proof), of entries (flat), of MiB (seal)";
+--files N  another number of files (small, lasting, archive-backup, archive-proof), of entries (flat), of MiB (seal), of GiB (reading)";
 
-const CASES: &[&str] =
-    &["small", "flat", "big", "archive-verify", "archive-backup", "archive-proof", "seal", "archive", "all"];
+const CASES: &[&str] = &[
+    "small",
+    "flat",
+    "big",
+    "lasting",
+    "reading",
+    "archive-verify",
+    "archive-backup",
+    "archive-proof",
+    "seal",
+    "archive",
+    "all",
+];
 
 fn main() -> ExitCode {
     match start() {
@@ -71,6 +85,12 @@ fn start() -> Result<bool> {
     }
     if case == "big" || case == "all" {
         kept &= cases::big(&landfall)?;
+    }
+    if case == "lasting" || case == "all" {
+        kept &= cases::lasting(&landfall, files.unwrap_or(1_000_000))?;
+    }
+    if case == "reading" || case == "all" {
+        kept &= cases::reading(&landfall, files.unwrap_or(10))?;
     }
     Ok(kept & archive::cases(&case, &landfall, files)?)
 }

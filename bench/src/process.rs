@@ -33,6 +33,8 @@ fn command(landfall: &Path, folder: &Path) -> Command {
 pub(crate) struct Simulator {
     child: Child,
     inspect: String,
+    /// The line with which it began.
+    pub(crate) ready: Value,
 }
 
 impl Simulator {
@@ -48,7 +50,7 @@ impl Simulator {
         BufReader::new(stdout).read_line(&mut line)?;
         let ready: Value = serde_json::from_str(&line).context("the simulator did not start")?;
         let inspect = ready["inspect"].as_str().context("no inspection address")?.to_owned();
-        Ok(Self { child, inspect })
+        Ok(Self { child, inspect, ready })
     }
 
     /// What it has counted since the start or the last reset.

@@ -287,6 +287,9 @@ pub(crate) struct Sim {
     /// The size of every file in bytes, in place of a mixture.
     #[arg(long, env = "LANDFALL_SIM_FILE_SIZE", value_name = "BYTES")]
     pub(crate) file_size: Option<u64>,
+    /// Everything lies at the destination already, byte for byte: for measuring what comes after a move.
+    #[arg(long, env = "LANDFALL_SIM_LANDED", value_parser = FalseyValueParser::new())]
+    pub(crate) landed: bool,
     /// The source of every chance.
     #[arg(long, env = "LANDFALL_SIM_SEED", default_value_t = 1)]
     pub(crate) seed: u64,

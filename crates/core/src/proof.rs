@@ -119,6 +119,7 @@ impl SourceLeg {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     kind: ProofKind,
+    sense: Sense,
     leg: SourceLeg,
     algo: Algo,
     expected: Evidence,
@@ -155,7 +156,10 @@ impl Proof {
         match common(&ours.digests, &theirs.digests) {
             Common::None => Comparison::Undecided,
             Common::Unequal(algo) => Comparison::Differs(format!("{} differs", algo.name())),
-            Common::Equal(algo) => Comparison::Proven(Self { kind, leg, algo, expected: theirs.clone(), at }),
+            Common::Equal(algo) => {
+                let sense = if kind == ProofKind::Hash { Sense::Hash } else { Sense::Bytes };
+                Comparison::Proven(Self { kind, sense, leg, algo, expected: theirs.clone(), at })
+            }
         }
     }
 
@@ -180,8 +184,32 @@ impl Proof {
         if is_original.is_none() || is_there != Some(true) || agree(published, read) != Some(true) {
             return Comparison::Undecided;
         }
-        let (kind, algo) = (ProofKind::Parts, Algo::Sha256);
-        Comparison::Proven(Self { kind, leg, algo, expected: read.clone(), at })
+        let (kind, sense, algo) = (ProofKind::Parts, Sense::Bytes, Algo::Sha256);
+        Comparison::Proven(Self { kind, sense, leg, algo, expected: read.clone(), at })
+    }
+
+    /// Compares what the destination publishes with the content that was shown by parts earlier, and is expected since.
+    ///
+    /// The proof stays one by parts, with the SHA-256 that was read then; only the published hash was read now.
+    #[must_use]
+    pub fn compare_expected(
+        expected: &Evidence,
+        published: &Evidence,
+        leg: SourceLeg,
+        at: Timestamp,
+    ) -> Comparison {
+        match Self::compare(expected, published, leg, ProofKind::Parts, at) {
+            Comparison::Proven(proof) => {
+                Comparison::Proven(Self { sense: Sense::Hash, expected: expected.clone(), ..proof })
+            }
+            other => other,
+        }
+    }
+
+    /// In which sense it was made: which of the three dates it renews.
+    #[must_use]
+    pub fn sense(&self) -> Sense {
+        self.sense
     }
 
     /// How the destination's leg was shown.

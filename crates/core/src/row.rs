@@ -238,6 +238,10 @@ impl FileRow {
                 }
                 self.last = false;
                 self.not_before = None;
+                // What was taken back is no proof any more, whatever becomes of the file.
+                if self.state == State::Pending {
+                    self.proven = None;
+                }
             }
             Event::Deferred { reason, comment, not_before } => {
                 self.settle_reason(Some(*reason), comment);
@@ -312,9 +316,9 @@ impl FileRow {
             self.ours = proof.expected().digests.clone();
             self.ours_size = Some(proof.expected().size);
         }
-        match proof.kind() {
-            ProofKind::Hash => self.hash_at = Some(proof.at()),
-            ProofKind::Bytes | ProofKind::Parts => self.bytes_at = Some(proof.at()),
+        match proof.sense() {
+            Sense::Hash | Sense::Unchanged => self.hash_at = Some(proof.at()),
+            Sense::Bytes => self.bytes_at = Some(proof.at()),
         }
         self.settle_reason(None, "");
         self.intended = false;

@@ -20,6 +20,8 @@ pub struct Config {
     pub files: u64,
     /// The size of every file in bytes, instead of the scenario's own mixture.
     pub file_size: Option<u64>,
+    /// Whether everything that the job is about lies at the destination already, byte for byte.
+    pub landed: bool,
     /// How long every request waits before it is served.
     pub latency: Duration,
     /// How much goes wrong.
@@ -81,6 +83,7 @@ impl Default for Config {
             scenario: Scenario::Voices,
             files: 100,
             file_size: None,
+            landed: false,
             latency: Duration::ZERO,
             faults: Faults::None,
             quota: Quota::None,

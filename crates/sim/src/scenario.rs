@@ -10,7 +10,7 @@ mod voices;
 use crate::config::{Config, Scenario};
 use crate::content::{Content, mix};
 use crate::world::drive::Times;
-use crate::world::item::{Hand, Kind};
+use crate::world::item::{Editor, Hand, Item, Kind};
 use crate::world::{Job, JobSource, SITE_HOST, World, personal_segment};
 
 /// What a scenario has beside the world.
@@ -37,7 +37,53 @@ pub(crate) fn build(world: &mut World) -> Extras {
     // They come last, as ids follow from the order of people.
     let colleagues = [("hanako.yamada@contoso.com", "山田 花子"), ("ken.sato@contoso.com", "佐藤 健")];
     world.colleagues = colleagues.map(|(upn, name)| world.add_user(upn, name, false)).to_vec();
+    if config.landed {
+        land(world);
+    }
     extras
+}
+
+/// Puts at each job's destination what its sources hold, as the application would have.
+fn land(world: &mut World) {
+    for job in world.jobs.clone() {
+        for source in &job.sources {
+            land_tree(world, &job, source);
+        }
+    }
+}
+
+fn land_tree(world: &mut World, job: &Job, source: &JobSource) {
+    let now = world.seconds();
+    let path = source.path.split('/').filter(|name| !name.is_empty());
+    let Some(from) = world.drive(source.drive).and_then(|drive| drive.walk(0, path)) else { return };
+    let hand = Hand { who: Editor::APP, at: now };
+    let own = source.user_folders.get(1).cloned().unwrap_or_default();
+    let mut to = 0;
+    for name in job.path.split('/').filter(|name| !name.is_empty()) {
+        let name = name.replace("{user}", &own);
+        let Some(drive) = world.drive_mut(job.drive) else { return };
+        let times = Times { created: now, modified: now };
+        to = drive.child(to, &name).unwrap_or_else(|| drive.add_folder(to, &name, times, hand));
+    }
+    let mut open = vec![(from, to)];
+    while let Some((from, to)) = open.pop() {
+        let Some(drive) = world.drive(source.drive) else { return };
+        let folder = drive.item(from).and_then(Item::folder);
+        let children: Vec<u32> =
+            folder.into_iter().flat_map(|folder| folder.children.values().copied()).collect();
+        for child in children {
+            let Some(item) = world.drive(source.drive).and_then(|drive| drive.item(child)) else { continue };
+            let times = Times { created: item.fs_created, modified: item.fs_modified };
+            let (name, content) = (item.name.clone(), item.content().cloned());
+            let Some(target) = world.drive_mut(job.drive) else { return };
+            match content {
+                Some(content) => {
+                    target.add(to, &name, Kind::File(content), times, hand);
+                }
+                None => open.push((child, target.add_folder(to, &name, times, hand))),
+            }
+        }
+    }
 }
 
 /// A world with one person and one archive site, and the means to put files there.

@@ -61,6 +61,7 @@ fn settings(args: &Sim, scenario: Scenario) -> Config {
         scenario,
         files: args.files,
         file_size: args.file_size,
+        landed: args.landed,
         latency: args.latency,
         faults: args.faults,
         quota: args.quota,

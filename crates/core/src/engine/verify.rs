@@ -19,9 +19,10 @@ use jiff::Timestamp;
 use crate::engine::{Engine, Filters, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::FileFilter;
-use crate::proof::{Evidence, ProofKind, Sense};
+use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg, agree};
 use crate::row::{FileRow, Standing};
 use crate::state::{Reason, State};
+use crate::store::Holding;
 use crate::words::{FileId, ItemKey};
 use judge::Seen;
 use places::Places;
@@ -285,6 +286,32 @@ pub(super) fn expected(row: &FileRow) -> Evidence {
             expected
         }
         (None, _) => row.evidence(),
+    }
+}
+
+/// Compares what the destination publishes with what it should hold: the proof of a rewritten file stays one by parts.
+pub(super) fn compare_published(row: &FileRow, there: &Evidence, at: Timestamp) -> Comparison {
+    let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+    match row.proven {
+        Some(ProofKind::Parts) => Proof::compare_expected(&expected(row), there, leg, at),
+        _ => Proof::compare(&expected(row), there, leg, ProofKind::Hash, at),
+    }
+}
+
+/// Compares what was read back with what it should be.
+pub(super) fn compare_read(row: &FileRow, read: &Evidence, at: Timestamp) -> Comparison {
+    let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
+    let kind = if row.proven == Some(ProofKind::Parts) { ProofKind::Parts } else { ProofKind::Bytes };
+    Proof::compare(&expected(row), read, leg, kind, at)
+}
+
+/// What stands there, with what is known of its content where that is the same.
+pub(super) fn renewed(row: &FileRow, there: Holding) -> Holding {
+    match &row.holding {
+        Some(held) if agree(&held.evidence, &there.evidence) != Some(false) => {
+            Holding { evidence: held.evidence.clone(), ..there }
+        }
+        _ => there,
     }
 }
 

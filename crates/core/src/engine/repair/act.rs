@@ -2,10 +2,11 @@
 
 use super::{Mended, Open, Remedy, item_of};
 use crate::engine::survey::holding;
+use crate::engine::verify::{compare_published, compare_read, renewed};
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::Looked;
-use crate::proof::{Comparison, Proof, ProofKind, Sense, SourceLeg};
+use crate::proof::Comparison;
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State, Via};
 use crate::store::Holding;
@@ -78,13 +79,11 @@ impl Engine {
         mut row: FileRow,
         there: Holding,
     ) -> Result<(), StoreError> {
-        let expected = crate::engine::verify::expected(&row);
-        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.clock.now();
-        let mut compared = Proof::compare(&expected, &there.evidence, leg, ProofKind::Hash, at);
+        let mut compared = compare_published(&row, &there.evidence, at);
         if compared == Comparison::Undecided {
             let read = self.read_back(job, &row, &there).await?;
-            compared = Proof::compare(&expected, &read, leg, ProofKind::Bytes, at);
+            compared = compare_read(&row, &read, at);
         }
         let proof = match compared {
             Comparison::Proven(proof) => proof,
@@ -93,8 +92,8 @@ impl Engine {
         };
         let event = match row.state {
             State::Success => {
-                let sense = if proof.kind() == ProofKind::Bytes { Sense::Bytes } else { Sense::Hash };
-                vec![Event::Checked { sense, holding: Some(Box::new(there)), sha256: None, proof: None }]
+                let holding = Some(Box::new(renewed(&row, there)));
+                vec![Event::Checked { sense: proof.sense(), holding, sha256: None, proof: None }]
             }
             _ => {
                 let via = row.via.unwrap_or(Via::AlreadyThere);

@@ -3,12 +3,12 @@
 use futures_util::StreamExt as _;
 
 use super::telling::Sight;
-use super::{ASKING, Verify, expected};
+use super::{ASKING, Verify, compare_published, compare_read, expected, renewed};
 use crate::engine::Engine;
 use crate::engine::survey::holding;
 use crate::error::{Look, StoreError};
 use crate::ledger::FoundRow;
-use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg};
+use crate::proof::{Comparison, Evidence};
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State};
 use crate::store::{Found, Holding};
@@ -50,7 +50,6 @@ impl Verify<'_> {
 
     /// Something stands at the file's path, and it is not the object that was proven.
     async fn is_replaced(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let wanted = expected(&row);
         if let Some(ours) = &row.holding
             && ours.item == there.item
         {
@@ -58,17 +57,16 @@ impl Verify<'_> {
             self.report.unknown += 1;
             return Ok(());
         }
-        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.engine.clock.now();
-        let mut compared = Proof::compare(&wanted, &there.evidence, leg, ProofKind::Hash, at);
+        let mut compared = compare_published(&row, &there.evidence, at);
         if compared == Comparison::Undecided {
             let read = self.engine.read_back(self.job, &row, &there).await?;
-            compared = Proof::compare(&wanted, &read, leg, ProofKind::Bytes, at);
+            compared = compare_read(&row, &read, at);
         }
         match compared {
             Comparison::Proven(proof) => {
-                let sense = if proof.kind() == ProofKind::Bytes { Sense::Bytes } else { Sense::Hash };
-                let holding = Some(Box::new(there.clone()));
+                let sense = proof.sense();
+                let holding = Some(Box::new(renewed(&row, there.clone())));
                 match row.state {
                     State::Success => {
                         let event = Event::Checked { sense, holding, sha256: None, proof: None };
@@ -117,17 +115,12 @@ impl Verify<'_> {
 
     /// True where the listing's digests tell that it is the same content, or reading shows it.
     pub(super) async fn is_the_same(&self, row: &FileRow, found: &FoundRow) -> Result<bool, StoreError> {
-        let wanted = expected(row);
-        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.engine.clock.now();
-        match Proof::compare(&wanted, &found.evidence, leg, ProofKind::Hash, at) {
+        match compare_published(row, &found.evidence, at) {
             Comparison::Proven(_) => Ok(true),
             Comparison::Differs(_) => Ok(false),
             Comparison::Undecided => match self.engine.read_back(self.job, row, &holding(found)).await {
-                Ok(read) => Ok(matches!(
-                    Proof::compare(&wanted, &read, leg, ProofKind::Bytes, at),
-                    Comparison::Proven(_)
-                )),
+                Ok(read) => Ok(matches!(compare_read(row, &read, at), Comparison::Proven(_))),
                 Err(error) if error.code.is_some() => Err(error),
                 // Unknown is not the same: nothing is concluded from it but that it is not shown.
                 Err(_) => Ok(false),

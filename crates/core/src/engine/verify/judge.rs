@@ -86,7 +86,9 @@ impl Verify<'_> {
 
     /// The finding where the object lies under another path than the one it was sent to.
     async fn is_elsewhere(&mut self, row: &FileRow, found: &FoundRow) -> Result<Option<Seen>, StoreError> {
-        let Some(wanted) = row.dest_path() else { return Ok(None) };
+        // What the source renamed since is moved by the next run, and until then stands where it landed.
+        let renamed = row.reason == Some(Reason::RenamedAtSource);
+        let Some(wanted) = row.dest_path().filter(|_| !renamed) else { return Ok(None) };
         let Some(Place { path, by }) = self.path_of(found).await? else { return Ok(None) };
         if fold(path.as_str()) == fold(wanted.as_str()) || self.is_accepted(row, &path).await? {
             return Ok(None);

@@ -4,13 +4,13 @@ use futures_util::StreamExt as _;
 
 use super::judge::{Closer, Why};
 use super::telling::Sight;
-use super::{ASKING, Sample, Verify, expected};
+use super::{ASKING, Sample, Verify, compare_published, compare_read, renewed};
 use crate::engine::parts::Parts;
 use crate::engine::survey::holding;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FileFilter;
-use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg, agree};
+use crate::proof::{Comparison, Proof, Sense, agree};
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
 use crate::store::{Found, Holding};
@@ -70,18 +70,11 @@ impl Verify<'_> {
     async fn read_batch(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
         let (engine, job) = (self.engine, self.job);
         let most = job.policy.files_in_flight.clamp(1, ASKING);
-        let wanted: Vec<(FileRow, Evidence)> = rows
-            .into_iter()
-            .map(|row| {
-                let wanted = expected(&row);
-                (row, wanted)
-            })
-            .collect();
-        let mut reading = futures_util::stream::iter(wanted)
-            .map(|(row, expected)| async move {
+        let mut reading = futures_util::stream::iter(rows)
+            .map(|row| async move {
                 let there = row.holding.clone();
                 let read = match there {
-                    Some(there) => read(engine, job, &row, &there, &expected).await,
+                    Some(there) => read(engine, job, &row, &there).await,
                     None => {
                         Read::Unknown(super::super::internal("read", &row.entry.name, &"nothing is held"))
                     }
@@ -173,19 +166,17 @@ impl Verify<'_> {
 
     /// A file of which an earlier verify had found something stands as it was proven.
     async fn is_mended(&mut self, row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let wanted = expected(&row);
-        let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
         let at = self.engine.clock.now();
         // What only reading had found is taken back only by reading.
         let read = row.reason == Some(Reason::ChangedAtDestination);
         let compared = match read {
             true => Comparison::Undecided,
-            false => Proof::compare(&wanted, &there.evidence, leg, ProofKind::Hash, at),
+            false => compare_published(&row, &there.evidence, at),
         };
         let answer = match compared {
             Comparison::Proven(proof) => Read::Right(Box::new(proof)),
             Comparison::Differs(words) => Read::Wrong(words),
-            Comparison::Undecided => read_once(self.engine, self.job, &row, &there, &wanted).await,
+            Comparison::Undecided => read_once(self.engine, self.job, &row, &there).await,
         };
         match answer {
             Read::Right(proof) => self.recover(row, there, *proof).await,
@@ -246,15 +237,14 @@ impl Verify<'_> {
             return self.find(row, Reason::ExtraVersions, sight).await;
         }
         self.report.held += 1;
-        let event =
-            Event::Checked { sense: self.sense, holding: Some(Box::new(there)), sha256: None, proof: None };
+        let holding = Some(Box::new(renewed(&row, there)));
+        let event = Event::Checked { sense: self.sense, holding, sha256: None, proof: None };
         self.engine.note(&self.job.handle, &mut row, vec![event]).await
     }
 
     /// The place publishes no digest, and says that it changed: only its bytes can tell.
     async fn read_silent(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
-        let wanted = expected(&row);
-        match read(self.engine, self.job, &row, &there, &wanted).await {
+        match read(self.engine, self.job, &row, &there).await {
             Read::Right(proof) => {
                 self.report.held += 1;
                 self.report.read += 1;
@@ -310,20 +300,19 @@ impl Verify<'_> {
 }
 
 /// Reads an object back; what seems wrong is read a second time before it is believed.
-async fn read(engine: &Engine, job: &Job, row: &FileRow, there: &Holding, expected: &Evidence) -> Read {
-    match read_once(engine, job, row, there, expected).await {
-        Read::Wrong(_) => read_once(engine, job, row, there, expected).await,
+async fn read(engine: &Engine, job: &Job, row: &FileRow, there: &Holding) -> Read {
+    match read_once(engine, job, row, there).await {
+        Read::Wrong(_) => read_once(engine, job, row, there).await,
         answer => answer,
     }
 }
 
-async fn read_once(engine: &Engine, job: &Job, row: &FileRow, there: &Holding, expected: &Evidence) -> Read {
+async fn read_once(engine: &Engine, job: &Job, row: &FileRow, there: &Holding) -> Read {
     let read = match engine.read_back(job, row, there).await {
         Ok(read) => read,
         Err(error) => return Read::Unknown(error),
     };
-    let leg = row.leg.unwrap_or(SourceLeg::Unpublished);
-    match Proof::compare(expected, &read, leg, ProofKind::Bytes, engine.clock.now()) {
+    match compare_read(row, &read, engine.clock.now()) {
         Comparison::Proven(proof) => Read::Right(Box::new(proof)),
         Comparison::Differs(words) => Read::Wrong(words),
         Comparison::Undecided => {
