@@ -185,6 +185,17 @@ impl World {
         engine.run(&Arc::new(job), options).await.map_err(|e| anyhow::anyhow!("run: {}", e.chain()))
     }
 
+    /// A fuse that blows at a point of the next process, or never.
+    #[must_use]
+    pub fn fuse(&self, at: Option<u64>) -> Arc<Fuse> {
+        Fuse::new(at, self.trace.clone())
+    }
+
+    /// What a power cut does to the spool of a process that died.
+    pub fn crash(&self) {
+        self.spool.crash(&self.chance);
+    }
+
     /// An engine and its job, as one process has them.
     pub async fn engine(&self, fuse: &Arc<Fuse>) -> Result<(Engine, Job)> {
         let ledger: Arc<dyn Ledger> =

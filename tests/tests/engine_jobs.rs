@@ -445,21 +445,6 @@ fn a_read_only_library_ends_the_run() {
 }
 
 #[test]
-fn a_rename_after_landing_is_named_on_the_row() {
-    in_virtual_time(async {
-        let world = voices(4);
-        world.sim.change(write(None, "/Recordings/旧名.txt", "同じ中身")).unwrap();
-        assert!(world.run_once().await.unwrap().complete());
-        let to = "/Recordings/新名.txt".to_owned();
-        world.sim.change(WorldOp::Move { drive: None, path: "/Recordings/旧名.txt".into(), to }).unwrap();
-        let report = world.run_once().await.unwrap();
-        assert_eq!(report.tally.reasons.get(&(State::Success, Reason::RenamedAtSource)), Some(&1));
-        let row = &world.rows().await.unwrap()["Recordings/新名.txt"];
-        assert!(row.comment.contains("旧名.txt"), "{}", row.comment);
-    });
-}
-
-#[test]
 fn a_source_that_lost_everything_is_not_complete() {
     in_virtual_time(async {
         let world = voices(3);
