@@ -254,6 +254,26 @@ impl FileRow {
                     self.holding = Some(holding.clone());
                 }
             }
+            Event::Checked { .. } | Event::Observed { .. } | Event::Relocated { .. } => self.look(event, at),
+            Event::Intended { via } => {
+                self.intended = true;
+                self.via = Some(*via);
+            }
+            Event::Gone => self.standing = Standing::Gone,
+            Event::Renamed { from } => {
+                // What landed keeps its earlier name at the destination: that is never silent.
+                if self.state == State::Success {
+                    self.reason = Some(Reason::RenamedAtSource);
+                    self.comment = format!("landed as {from}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a later look at a landed file tells.
+    fn look(&mut self, event: &Event, at: Timestamp) {
+        match event {
             Event::Checked { sense, holding, sha256, proof } => {
                 self.confirm(*sense, at);
                 if let Some(holding) = holding {
@@ -275,21 +295,8 @@ impl FileRow {
             Event::Observed { reason, comment } if self.state == State::Ng => {
                 self.settle_reason(Some(*reason), comment);
             }
-            Event::Observed { .. } => {}
-            Event::Intended { via } => {
-                self.intended = true;
-                self.via = Some(*via);
-            }
-            Event::Gone => self.standing = Standing::Gone,
-            Event::Renamed { from } => {
-                // What landed keeps its earlier name at the destination: that is never silent.
-                if self.state == State::Success {
-                    self.reason = Some(Reason::RenamedAtSource);
-                    self.comment = format!("landed as {from}");
-                }
-            }
+            _ => {}
         }
-        Ok(())
     }
 
     /// Notes that a look confirmed it; the state and the reason stay.

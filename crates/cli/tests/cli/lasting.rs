@@ -63,24 +63,35 @@ fn damage_is_found_mended_and_accepted_exactly() {
     let json = found.json();
     let counted: u64 = json["findings"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(counted, open.values().sum::<usize>() as u64);
-    let (again, found) = verify(bench, "voices", "bytes");
-    assert_eq!((again, &found.json()["new"]), (open, &Value::from(0)), "what was found is no news");
+    stays_found(&sim, &open);
+    is_mended(bench, &answers);
+    is_accepted(&sim);
+}
 
-    // A run neither mends nor touches what a verify found.
+/// A second verify has no news, and neither a run nor a retry touches what was found.
+fn stays_found(sim: &Served, open: &Findings) {
+    let bench = &sim.bench;
+    let (again, found) = verify(bench, "voices", "bytes");
+    assert_eq!((&again, &found.json()["new"]), (open, &Value::from(0)), "what was found is no news");
     sim.reset();
     assert_eq!(bench.landfall(&["run", "voices", "--json"]).code, 1);
     assert_eq!(bench.landfall(&["retry", "voices", "--json"]).code, 1);
     assert_eq!(sim.requests()["writes"], 0);
+}
 
+fn is_mended(bench: &Bench, answers: &[Value]) {
     let dry = bench.landfall(&["repair", "voices", "-n", "--json"]);
     let repaired = bench.landfall(&["repair", "voices", "--json"]);
     assert_eq!(repaired.code, 0, "{}", repaired.stderr);
     assert_eq!(dry.json()["plan"], repaired.json()["plan"]);
-    let mendable = wanted(&answers, |line| line["repairable"] == true).values().sum::<usize>();
+    let mendable = wanted(answers, |line| line["repairable"] == true).values().sum::<usize>();
     assert_eq!(repaired.json()["mended"], mendable);
     let (left, _) = verify(bench, "voices", "bytes");
-    assert_eq!(left, wanted(&answers, |line| line["repairable"] == false));
+    assert_eq!(left, wanted(answers, |line| line["repairable"] == false));
+}
 
+fn is_accepted(sim: &Served) {
+    let bench = &sim.bench;
     let accepted = bench.landfall(&["accept", "voices", "**", "--json"]);
     assert_eq!((accepted.code, &accepted.json()["failed"]), (0, &Value::from(0)), "{}", accepted.stdout);
     let (none, clean) = verify(bench, "voices", "bytes");

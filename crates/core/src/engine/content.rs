@@ -34,7 +34,7 @@ pub(super) enum Feed {
         /// The file as it was listed.
         entry: Box<Entry>,
         /// The key to its bytes.
-        opening: Opening,
+        opening: Box<Opening>,
     },
     /// The spool, with what is known of the bytes there.
     Spool {

@@ -180,14 +180,7 @@ impl Engine {
             return self.move_files(job, Mode::Download, options, report, turn).await;
         }
         self.meter.phase(2);
-        if first {
-            self.look_at_destination(job, false).await?;
-            if options.stage == Stage::All && self.follow(job).await? > 0 {
-                self.look_at_destination(job, false).await?;
-            }
-        }
-        self.bind_folders(job).await?;
-        self.take_note_of_present(job).await?;
+        self.look_and_follow(job, first, options.stage).await?;
         self.prove_listed(job, false).await?;
         let mode = if options.stage == Stage::Upload { Mode::Upload } else { Mode::Run };
         self.move_files(job, mode, options, report, turn).await?;
@@ -199,6 +192,19 @@ impl Engine {
             self.move_files(job, mode, options, report, turn).await?;
             self.prove_listed(job, true).await?;
         }
+        Ok(())
+    }
+
+    /// Looks at the destination, lets it follow what moved at the source, and notes what is there.
+    async fn look_and_follow(&self, job: &Job, first: bool, stage: Stage) -> Result<(), StoreError> {
+        if first {
+            self.look_at_destination(job, false).await?;
+            if stage == Stage::All && self.follow(job).await? > 0 {
+                self.look_at_destination(job, false).await?;
+            }
+        }
+        self.bind_folders(job).await?;
+        self.take_note_of_present(job).await?;
         Ok(())
     }
 

@@ -67,7 +67,11 @@ impl Mover {
     async fn stream(&self, row: &mut FileRow, opening: Option<Opening>) -> Result<(), StoreError> {
         let slot = self.job.slot(row.source).ok_or_else(|| no_source(row))?;
         let opening = opening.unwrap_or(Opening { token: String::new(), entry: None });
-        let feed = Feed::Source { source: slot.source.clone(), entry: Box::new(row.entry.clone()), opening };
+        let feed = Feed::Source {
+            source: slot.source.clone(),
+            entry: Box::new(row.entry.clone()),
+            opening: Box::new(opening),
+        };
         let mut content =
             FileContent::new(&self.engine, feed, &row.entry.name, row.entry.size, self.memo("hash", row));
         self.upload(row, &mut content, Via::Stream).await
