@@ -40,7 +40,9 @@ pub(super) async fn write(context: &mut Context, args: &Manifest, job: &str) -> 
     let secret = args.key.as_deref().map(|path| key::secret(path, &context.environment)).transpose()?;
     let ledger = context.ledger(&config).await?;
     let known = totals::known(ledger.as_ref(), job).await?;
-    let moment = machine::now();
+    let now = machine::now();
+    // Whole seconds, as the name of the file has them.
+    let moment = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let out = args.out.clone().unwrap_or_else(|| usual_name(job, moment));
     refuse_existing(&out)?;
     let state = config.state_folder(job);
