@@ -4,6 +4,9 @@
 
 mod archive;
 mod damage;
+mod job;
+mod ledger;
+mod manifest;
 mod report;
 mod restore;
 
@@ -11,6 +14,9 @@ pub(crate) use archive::{
     Accept, Backlog, Depth, FileType, Posts, Repair, Seal, SealFile, SealKey, SealName, Verify,
 };
 pub(crate) use damage::{Damage, SimCommand};
+pub(crate) use job::JobCommand;
+pub(crate) use ledger::{LedgerBackup, LedgerCommand, LedgerRestore};
+pub(crate) use manifest::{Manifest, ManifestCheck, ManifestCommand, ManifestKey};
 pub(crate) use report::{Json, Report};
 pub(crate) use restore::{Drill, Restore, Wanted};
 
@@ -104,6 +110,14 @@ pub(crate) enum Command {
     Status(JobName),
     /// Write what a job amounts to as a page to hand over, as a table, as JSON.
     Report(Report),
+    /// Write one line for every proven file, to be signed, kept elsewhere, and checked by anybody.
+    Manifest(Manifest),
+    /// Say that a job's source is gone for good, or that it is there after all.
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Copy the ledger, bring a copy back, or rebuild a lost one.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Work with upload_log.csv.
     #[command(subcommand)]
     Log(Log),
@@ -388,6 +402,18 @@ mod tests {
             &["landfall", "seal", "name", "--config", "rclone.conf", "--remote", "secret", "-1.jpg"],
             &["landfall", "sim", "--scenario", "archive"],
             &["landfall", "demo", "archive"],
+            &[
+                "landfall", "manifest", "voices", "--out", "m", "--key", "k", "--sums", "s", "--bag", "b",
+                "--tsq", "t",
+            ],
+            &["landfall", "manifest", "check", "m", "--key", "k.pub", "--job", "voices"],
+            &["landfall", "manifest", "key", "k"],
+            &["landfall", "ledger", "backup", "voices", "a.db"],
+            &["landfall", "ledger", "backup", "--all", "a.db"],
+            &["landfall", "ledger", "restore", "a.db", "--force"],
+            &["landfall", "ledger", "adopt", "voices"],
+            &["landfall", "job", "close", "voices"],
+            &["landfall", "job", "open", "voices"],
             &["landfall", "report", "voices", "--html", "a.html", "--csv", "b.csv", "--json", "c.json"],
             &["landfall", "restore", "voices", "戻し", "--path", "*.wav", "--sample", "5", "-n"],
             &["landfall", "drill", "voices", "--sample", "5"],

@@ -8,7 +8,10 @@ mod demo;
 mod doctor;
 mod drill;
 mod init;
+mod job;
+mod ledger;
 mod log;
+mod manifest;
 mod moving;
 mod plan;
 mod repair;
@@ -19,6 +22,7 @@ mod sim;
 mod status;
 mod totals;
 mod verify;
+mod whole;
 
 use landfall_core::engine::Stage;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +72,9 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
         Command::Report(args) => report::report(context, &args).await,
+        Command::Manifest(args) => manifest::manifest(context, &args).await,
+        Command::Job(command) => job::job(context, &command).await,
+        Command::Ledger(command) => ledger::ledger(context, command).await,
         Command::Log(args) => log::log(context, args).await,
         Command::Sim(args) => sim::sim(context, &args).await,
         Command::Demo(args) => demo::demo(context, &args).await,

@@ -17,12 +17,17 @@ pub(crate) use values::{duration, moment, pause};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use landfall_core::Code;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::error::CommandError;
+
+/// Snapshots of the ledger that are kept, and the least time between two, where nothing else is said.
+const SNAPSHOTS: usize = 7;
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(86_400);
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -52,6 +57,12 @@ pub(crate) struct LedgerPart {
     /// The key file of a ledger that is not a file itself.
     #[serde(default)]
     pub(crate) key_file: Option<PathBuf>,
+    /// How many snapshots of a ledger that is a file are kept; none are made where it is 0.
+    #[serde(default)]
+    pub(crate) snapshots: Option<usize>,
+    /// The least time between two.
+    #[serde(default)]
+    pub(crate) snapshot_every: Option<Spanned<String>>,
 }
 
 impl LedgerPart {
@@ -62,7 +73,7 @@ impl LedgerPart {
 
 impl Default for LedgerPart {
     fn default() -> Self {
-        Self { url: Self::url(), key_file: None }
+        Self { url: Self::url(), key_file: None, snapshots: None, snapshot_every: None }
     }
 }
 
@@ -226,9 +237,42 @@ impl Config {
         job::check(name, part, self)
     }
 
+    /// The table of a job as JSON, keys sorted and without blanks: the same for every way to write the same
+    /// thing, and to be made again by anybody with a reader of TOML. Secrets never stand in it.
+    ///
+    /// # Errors
+    /// Code `UnknownJob`.
+    pub(crate) fn canonical(&self, name: &str) -> Result<String, CommandError> {
+        let document: toml::Table = toml::from_str(&self.source.text).unwrap_or_default();
+        let table = document.get("jobs").and_then(|jobs| jobs.get(name));
+        let table = table.and_then(|table| serde_json::to_string(table).ok());
+        table.ok_or_else(|| CommandError::new(Code::UnknownJob, format!("no job {name:?}")))
+    }
+
     /// A path of the configuration, counted from its folder.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.folder.join(path)
+    }
+
+    /// The file of the ledger, where it is one; a relative one counts from the configuration's folder.
+    pub(crate) fn ledger_file(&self) -> Option<PathBuf> {
+        let file = self.ledger.url.strip_prefix("sqlite:")?;
+        let file = file.strip_prefix("//").unwrap_or(file);
+        (!file.starts_with(':')).then(|| self.path(file))
+    }
+
+    /// How many snapshots of the ledger are kept, and the least time between two.
+    ///
+    /// # Errors
+    /// Code `BadConfig` where that is no duration.
+    pub(crate) fn snapshots(&self) -> Result<(usize, Duration), CommandError> {
+        let every = match &self.ledger.snapshot_every {
+            None => SNAPSHOT_EVERY,
+            Some(text) => duration(text.get_ref()).map_err(|what| self.mistake(text.span(), &what))?,
+        };
+        // `0` says off in either place.
+        let keep = self.ledger.snapshots.unwrap_or(SNAPSHOTS);
+        Ok((if every.is_zero() { 0 } else { keep }, every))
     }
 
     /// The folder for what a job keeps beside the ledger.

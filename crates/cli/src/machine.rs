@@ -81,6 +81,18 @@ pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// Makes a file that only its owner may read, where there is none of that name yet.
+pub(crate) fn make_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// This very program, for a child that does a part of the work.
 pub(crate) fn this_program() -> std::io::Result<Command> {
     std::env::current_exe().map(Command::new)

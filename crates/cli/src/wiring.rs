@@ -4,11 +4,13 @@
 //! order in which that happens and the checks that need both sides; moves nothing.
 
 mod archives;
+pub(crate) mod closed;
 mod graphs;
 mod landed;
 mod places;
 mod quota;
 mod seals;
+mod snapshots;
 mod tidy;
 mod unresolved;
 
@@ -23,6 +25,7 @@ pub(crate) use unresolved::unresolved;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use landfall_archive::Archive;
 use landfall_core::engine::{Engine, Job, Slot};
 use landfall_core::ledger::{JobHandle, Ledger};
@@ -31,6 +34,7 @@ use landfall_core::spool::DiskSpool;
 use landfall_core::state::Via;
 use landfall_core::store::{Destination, Source};
 use landfall_core::{Code, RelPath, StoreError, SystemClock};
+use landfall_ledger::backup::Snapshots;
 use landfall_ledger::export::csv::UploadLog;
 use landfall_stores::rewriting::PartsJudge;
 use tokio_util::sync::CancellationToken;
@@ -93,13 +97,10 @@ fn key_file(config: &Config, given: bool) -> Result<Option<PathBuf>, CommandErro
 
 /// A relative database file counts from the configuration's folder.
 fn ledger_url(config: &Config) -> String {
-    let url = &config.ledger.url;
-    let Some(file) = url.strip_prefix("sqlite:") else { return url.clone() };
-    let file = file.strip_prefix("//").unwrap_or(file);
-    if file.starts_with(':') {
-        return url.clone();
+    match config.ledger_file() {
+        Some(file) => format!("sqlite:{}", file.display()),
+        None => config.ledger.url.clone(),
     }
-    format!("sqlite:{}", config.path(file).display())
 }
 
 /// A source that could not be reached, while the others go on.
@@ -122,6 +123,8 @@ pub(crate) struct Asked {
     pub(crate) writes: bool,
     /// `--since` is about files as well.
     pub(crate) ages: bool,
+    /// This call lists the sources or reads from them: a job that was closed refuses it.
+    pub(crate) lists: bool,
 }
 
 /// A job with everything open, the lease held.
@@ -143,6 +146,10 @@ pub(crate) struct Session {
     pub(crate) state: PathBuf,
     /// The folder of files on their way.
     spool: PathBuf,
+    /// When the ledger is copied.
+    snapshots: Option<Snapshots>,
+    /// Since when the source is gone for good.
+    pub(crate) closed: Option<Timestamp>,
 }
 
 impl Session {
@@ -150,6 +157,7 @@ impl Session {
     pub(crate) async fn open(context: &mut Context, name: &str, asked: Asked) -> Result<Self, CommandError> {
         let config = context.load()?;
         let mut wanted = config.job(name)?;
+        let snapshots = snapshots::rule(&config)?;
         let narrowing = narrowing(&asked.posts)?;
         let of_posts = match asked.ages {
             true => Posts { since: None, ..asked.posts.clone() },
@@ -164,6 +172,15 @@ impl Session {
             wanted.policy.via = via;
         }
         let ledger = context.ledger(&config).await?;
+        let before = ledger.find_job(name).await?;
+        let closed = match &before {
+            Some(handle) => closed::since(ledger.as_ref(), handle.id).await?,
+            None => None,
+        };
+        // Before anything is asked of any place.
+        if let Some(since) = closed.filter(|_| asked.lists) {
+            return Err(closed::refusal(name, since));
+        }
         let mut graphs = Graphs::new(context, &config, &ledger)?;
         let state = config.state_folder(name);
         make_state_folder(&state)?;
@@ -182,12 +199,14 @@ impl Session {
             }
             None => {
                 let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
-                let (sources, failed) = places::sources(&wanted, &config, &mut graphs).await?;
+                let (sources, failed) = match closed {
+                    Some(_) => (Vec::new(), Vec::new()),
+                    None => places::sources(&wanted, &config, &mut graphs).await?,
+                };
                 (None, destination, sources, failed)
             }
         };
-        let before = ledger.find_job(name).await?;
-        let sources = if archive.is_some() {
+        let sources = if archive.is_some() || closed.is_some() {
             sources
         } else {
             places::check(&wanted, &sources, destination.as_ref(), before.is_some()).await?;
@@ -199,11 +218,16 @@ impl Session {
         };
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
-        let slots = slots(&wanted, sources, ledger.as_ref(), &handle).await?;
+        let slots = match closed {
+            Some(since) => closed::slots(&wanted, &ledger.sources(handle.id).await?, since)?,
+            None => slots(&wanted, sources, ledger.as_ref(), &handle).await?,
+        };
         if let (Some(archive), Some(slot)) = (&archive, slots.first()) {
             archive.source.bind(handle.id, slot.id);
         }
-        unresolved::keep(ledger.as_ref(), handle.id, &failed).await?;
+        if closed.is_none() {
+            unresolved::keep(ledger.as_ref(), handle.id, &failed).await?;
+        }
         let tree = ledger.open_tree(&destination.identity()).await?;
         let spool = DiskSpool::open(&wanted.spool).await?;
         let engine = Engine {
@@ -218,7 +242,7 @@ impl Session {
         let rewriting = Some(Arc::new(PartsJudge::new(&wanted.spool)) as Arc<dyn Rewriting>);
         let job = Arc::new(Job { handle, slots, destination, seal, rewriting, tree, policy: wanted.policy });
         let log = upload_log(&config, name)?;
-        Ok(Self { engine, job, failed, graphs, archive, log, state, spool: wanted.spool })
+        Ok(Self { engine, job, failed, graphs, archive, log, state, spool: wanted.spool, snapshots, closed })
     }
 
     /// The archive's half of the work.
@@ -232,10 +256,15 @@ impl Session {
         }
     }
 
-    /// Tidies up, then gives the lease back: nobody else may be at work in these folders meanwhile.
+    /// Tidies up, then gives the lease back: nobody else may be at work in these folders meanwhile. Then the
+    /// ledger is copied, where that is due.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         tidy::tidy(&self.state, &self.spool);
-        self.engine.ledger.close_job(&self.job.handle).await
+        self.engine.ledger.close_job(&self.job.handle).await?;
+        if let Some(rule) = &self.snapshots {
+            snapshots::take(rule).await;
+        }
+        Ok(())
     }
 
     /// A source folder that the listing did not show, if there is one: it was never there, or it is gone.

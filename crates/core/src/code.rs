@@ -46,6 +46,8 @@ codes! {
     InsecureEndpoint = 109,
     /// The seal's configuration (`rclone.conf`) cannot be used.
     SealConfig = 110,
+    /// The job was closed: its source is gone for good.
+    SourceClosed = 111,
     /// The client secret is wrong.
     WrongSecret = 201,
     /// The client secret has expired.

@@ -5,6 +5,7 @@
 //! move, prove, look again for what is late. Everything it learns goes to the ledger before it acts
 //! on it, so it may be dropped at any await and started anew (`docs/engine.md`).
 
+mod adopt;
 mod audit;
 mod content;
 mod crawl;
@@ -26,6 +27,7 @@ mod sealing;
 mod survey;
 mod verify;
 
+pub use adopt::AdoptReport;
 pub use audit::AuditReport;
 pub use crawl::CrawlReport;
 pub use filter::{FilterError, Filters};

@@ -3,6 +3,7 @@
 //! [`open`] gives a [`landfall_core::ledger::Ledger`] for a URL. This crate knows neither stores nor HTTP;
 //! the design is in `docs/ledger.md`.
 
+pub mod backup;
 mod error;
 pub mod export;
 mod lease;

@@ -144,14 +144,14 @@ async fn open_postgres(
     start.open(Seal::new(options.key, options.key_file), clock, false).await
 }
 
-fn beside(file: &Path, ending: &str) -> PathBuf {
+pub(crate) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(ending);
     PathBuf::from(path)
 }
 
 /// A path as it stands in a URL.
-fn escape(file: &Path) -> String {
+pub(crate) fn escape(file: &Path) -> String {
     file.to_string_lossy().replace('%', "%25").replace('?', "%3F").replace('#', "%23")
 }
 

@@ -17,7 +17,7 @@ const SHOWN: usize = 20;
 
 /// Lists, writes the index, and compares where that is asked for.
 pub(crate) async fn crawl(context: &mut Context, args: &Crawl) -> Result<Exit, CommandError> {
-    let session = Session::open(context, &args.job, Asked::default()).await?;
+    let session = Session::open(context, &args.job, Asked { lists: true, ..Asked::default() }).await?;
     let outcome = both(context, &session, args).await;
     let closed = session.close().await;
     let exit = outcome?;

@@ -60,7 +60,7 @@ pub(crate) async fn moving(
     let Plan { job, selection, posts, via: way, full } = &args.plan;
     let paths = filters(selection)?;
     let started = Instant::now();
-    let asked = Asked { via: via(*way), posts: posts.clone(), writes: true, ..Asked::default() };
+    let asked = Asked { via: via(*way), posts: posts.clone(), writes: true, lists: true, ..Asked::default() };
     let session = Session::open(context, job, asked).await?;
     let options = RunOptions {
         stage,

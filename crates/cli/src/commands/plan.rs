@@ -21,7 +21,8 @@ const SHOWN: usize = 20;
 /// Makes the plan and shows it.
 pub(crate) async fn plan(context: &mut Context, args: &Plan) -> Result<Exit, CommandError> {
     let paths = moving::filters(&args.selection)?;
-    let asked = Asked { via: moving::via(args.via), posts: args.posts.clone(), ..Asked::default() };
+    let asked =
+        Asked { via: moving::via(args.via), posts: args.posts.clone(), lists: true, ..Asked::default() };
     let session = Session::open(context, &args.job, asked).await?;
     let done = CancellationToken::new();
     let gauge = moving::gauge(&session);

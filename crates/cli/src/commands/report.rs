@@ -5,7 +5,6 @@
 //! it looks is the crate report's.
 
 mod asked;
-mod whole;
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +14,12 @@ use rust_i18n::t;
 use serde_json::{Value, json};
 
 use super::totals;
+use super::whole::{self, Whole};
 use crate::args::{Json, Report};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::ui::{self, Cells, Screen, count};
 use crate::wiring::Context;
-use whole::Whole;
 
 /// What was written where.
 #[derive(Default)]

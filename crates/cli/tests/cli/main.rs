@@ -9,9 +9,15 @@ mod archive_servers;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod closed;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod lasting;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod manifest;
 #[cfg(test)]
 mod report;
 #[cfg(test)]

@@ -20,6 +20,17 @@ const BATCH: usize = 500;
 const RESTARTS: u32 = 6;
 
 impl Engine {
+    /// Reads all that the destination holds into the ledger, whatever was known of it before.
+    ///
+    /// # Errors
+    /// Where it cannot be listed; what was read stays.
+    pub async fn list_destination(&self, job: &Job) -> Result<(), StoreError> {
+        self.meter.phase(2);
+        let listed = self.look_at_destination(job, true).await;
+        self.meter.phase(0);
+        listed
+    }
+
     /// Reads what the destination holds (or, unless `anew`, what changed there since the last look) into the
     /// ledger.
     ///
@@ -173,7 +184,7 @@ impl Engine {
 #[derive(Default)]
 struct Walk(Vec<(String, Option<ItemKey>)>);
 
-fn is_same_place(row: &FileRow, found: &FoundRow) -> bool {
+pub(super) fn is_same_place(row: &FileRow, found: &FoundRow) -> bool {
     // Our own earlier landing of content that has changed since is not news: the mover replaces it.
     let untouched = row.holding.as_ref().is_some_and(|h| same_object(h, &holding(found)));
     let (ours, theirs) = (row.evidence(), &found.evidence);
@@ -185,7 +196,7 @@ fn is_same_place(row: &FileRow, found: &FoundRow) -> bool {
     !found.folder && !outdated && !half_made && fold(&found.name) == fold(row.dest_name())
 }
 
-fn present(row: &FileRow, found: &FoundRow) -> Event {
+pub(super) fn present(row: &FileRow, found: &FoundRow) -> Event {
     let via = found_via(row);
     Event::Present {
         holding: holding(found),
