@@ -159,15 +159,7 @@ impl Session {
         let mut wanted = config.job(name)?;
         let snapshots = snapshots::rule(&config)?;
         let narrowing = narrowing(&asked.posts)?;
-        let of_posts = match asked.ages {
-            true => Posts { since: None, ..asked.posts.clone() },
-            false => asked.posts.clone(),
-        };
-        if catalogue_of(&wanted).is_none() && !of_posts.is_empty() {
-            let detail =
-                format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
-            return Err(CommandError::new(Code::BadArgument, detail));
-        }
+        are_meant(&wanted, name, &asked)?;
         if let Some(via) = asked.via.filter(|_| wanted.seal.is_none()) {
             wanted.policy.via = via;
         }
@@ -192,30 +184,8 @@ impl Session {
             narrowing,
             writes: asked.writes,
         };
-        let (archive, destination, sources, mut failed) = match archives::open(wish, &mut graphs).await? {
-            Some((archive, sources)) => {
-                let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
-                (Some(archive), destination, sources, Vec::new())
-            }
-            None => {
-                let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
-                let (sources, failed) = match closed {
-                    Some(_) => (Vec::new(), Vec::new()),
-                    None => places::sources(&wanted, &config, &mut graphs).await?,
-                };
-                (None, destination, sources, failed)
-            }
-        };
-        let sources = if archive.is_some() || closed.is_some() {
-            sources
-        } else {
-            places::check(&wanted, &sources, destination.as_ref(), before.is_some()).await?;
-            let known = match &before {
-                Some(handle) => ledger.sources(handle.id).await?,
-                None => Vec::new(),
-            };
-            places::with_their_folders(&wanted, sources, &known, &mut failed).await?
-        };
+        let Ends { archive, destination, sources, failed } =
+            ends(wish, &mut graphs, before.as_ref(), closed.is_some()).await?;
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
         let slots = match closed {
@@ -285,6 +255,54 @@ pub(crate) struct OpenSource {
     pub(crate) spec: SourceSpec,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) prefix: RelPath,
+}
+
+/// Refuses words about posts where there are none.
+fn are_meant(wanted: &JobConfig, name: &str, asked: &Asked) -> Result<(), CommandError> {
+    let of_posts = match asked.ages {
+        true => Posts { since: None, ..asked.posts.clone() },
+        false => asked.posts.clone(),
+    };
+    if catalogue_of(wanted).is_some() || of_posts.is_empty() {
+        return Ok(());
+    }
+    let detail =
+        format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
+    Err(CommandError::new(Code::BadArgument, detail))
+}
+
+/// Both ends of a job, found and looked at.
+struct Ends {
+    archive: Option<OpenArchive>,
+    destination: Arc<dyn Destination>,
+    sources: Vec<OpenSource>,
+    failed: Vec<FailedSource>,
+}
+
+/// Finds both ends over the network; of a closed job only the destination.
+async fn ends(
+    wish: archives::Wish<'_>,
+    graphs: &mut Graphs,
+    before: Option<&JobHandle>,
+    closed: bool,
+) -> Result<Ends, CommandError> {
+    let (config, wanted, ledger) = (wish.config, wish.job, wish.ledger);
+    if let Some((archive, sources)) = archives::open(wish, graphs).await? {
+        let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
+        return Ok(Ends { archive: Some(archive), destination, sources, failed: Vec::new() });
+    }
+    let destination = places::destination(wanted, config, graphs, ledger).await?;
+    if closed {
+        return Ok(Ends { archive: None, destination, sources: Vec::new(), failed: Vec::new() });
+    }
+    let (sources, mut failed) = places::sources(wanted, config, graphs).await?;
+    places::check(wanted, &sources, destination.as_ref(), before.is_some()).await?;
+    let known = match before {
+        Some(handle) => ledger.sources(handle.id).await?,
+        None => Vec::new(),
+    };
+    let sources = places::with_their_folders(wanted, sources, &known, &mut failed).await?;
+    Ok(Ends { archive: None, destination, sources, failed })
 }
 
 async fn slots(
