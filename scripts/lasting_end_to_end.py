@@ -163,6 +163,40 @@ def is_accepted(world, args):
     check(run["complete"], "the job is no longer complete")
 
 
+def outside(world, *command, folder="."):
+    """A program of somebody else's."""
+    done = subprocess.run(command, cwd=world.folder / folder, capture_output=True, timeout=PATIENCE)
+    check(done.returncode == 0, f"`{' '.join(command)}`: {(done.stdout + done.stderr).decode(errors='replace')[-500:]}")
+
+
+def outsiders_agree(world, args):
+    drill = world.run("drill", JOB, "--sample", "20")
+    print("  drill:", {name: drill[name] for name in ("files", "equal", "different") if name in drill})
+    world.run("manifest", "key", "secret.key")
+    world.run("manifest", JOB, "--out", "m.jsonl", "--key", "secret.key", "--sums", "SHA256SUMS")
+    outside(world, "minisign", "-Vm", "m.jsonl", "-p", "secret.key.pub")
+    world.run("manifest", "check", "m.jsonl", "--key", "secret.key.pub", "--job", JOB)
+    world.run("restore", JOB, "back", codes=(0, 1))
+    outside(world, "sha256sum", "--quiet", "-c", "../SHA256SUMS", folder="back")
+    lines = (world.folder / "m.jsonl").read_text().splitlines(keepends=True)
+    line = lines[len(lines) // 2]
+    (world.folder / "forged.jsonl").write_text("".join(lines).replace(line, line.replace('"size":', '"size":1', 1), 1))
+    shutil.copy(world.folder / "m.jsonl.minisig", world.folder / "forged.jsonl.minisig")
+    forged = subprocess.run([world.binary, "manifest", "check", "forged.jsonl"], cwd=world.folder, env=environment(),
+                            capture_output=True, timeout=PATIENCE)
+    check(forged.returncode != 0, "a forged line was taken")
+
+
+def is_reported(world, args):
+    report = world.run("report", JOB, codes=(0, 1, 6))
+    status = world.run("status", JOB, codes=(0, 1))
+    proven, success = report["totals"]["proven"]["files"], status["states"]["SUCCESS"]["files"] if isinstance(
+        status["states"]["SUCCESS"], dict) else status["states"]["SUCCESS"]
+    check(proven == success, f"the report says {proven}, the ledger {success}")
+    check(report["totals"]["all"]["files"] == status["files"], "the report and the ledger count other files")
+    print(f"  report: {proven} of {report['totals']['all']['files']} proven")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("landfall")
@@ -176,7 +210,7 @@ def main():
     world = World(binary, folder, args.files, args.seed)
     passed, failed = 0, 0
     try:
-        for step in (lands, is_found, is_repaired, is_accepted):
+        for step in (lands, is_found, is_repaired, is_accepted, outsiders_agree, is_reported):
             try:
                 print(step.__name__.replace("_", " "), flush=True)
                 step(world, args)

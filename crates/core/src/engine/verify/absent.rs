@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 
 use super::telling::Sight;
 use super::{ASKING, Verify, compare_published, compare_read, expected, renewed};
+use crate::digest::{Algo, Digests};
 use crate::engine::Engine;
 use crate::engine::survey::holding;
 use crate::error::{Look, StoreError};
@@ -94,8 +95,8 @@ impl Verify<'_> {
     /// The finding where the same content lies elsewhere in the job's part of the destination, held for nobody.
     async fn lies_elsewhere(&mut self, row: &FileRow) -> Result<Option<(Reason, Sight)>, StoreError> {
         let Some(held) = &row.holding else { return Ok(None) };
-        let like =
-            self.engine.ledger.found_like(self.job.tree, &published(&held.evidence), CANDIDATES).await?;
+        let content = published(&held.evidence, &self.job.destination.caps().publishes);
+        let like = self.engine.ledger.found_like(self.job.tree, &content, CANDIDATES).await?;
         for found in like {
             let free = self.engine.ledger.holders(self.job.handle.id, &found.item).await?.is_empty();
             if !free || self.claimed.contains(&found.item) {
@@ -173,12 +174,11 @@ impl Verify<'_> {
     }
 }
 
-/// The digests that a listing carries: what we computed ourselves is not among them.
-fn published(evidence: &Evidence) -> Evidence {
-    let mut digests = evidence.digests.clone();
-    if digests.quickxor.is_some() {
-        digests.sha256 = None;
-    }
+/// What a listing says of this content: only the digests that the place publishes.
+fn published(evidence: &Evidence, publishes: &[Algo]) -> Evidence {
+    let digest = |algo| evidence.digests.get(algo).filter(|_| publishes.contains(&algo)).cloned();
+    let digests =
+        Digests { sha256: digest(Algo::Sha256), sha1: digest(Algo::Sha1), quickxor: digest(Algo::QuickXor) };
     Evidence { size: evidence.size, digests }
 }
 
