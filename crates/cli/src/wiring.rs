@@ -16,7 +16,7 @@ mod unresolved;
 
 pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver, since};
 pub(crate) use graphs::Graphs;
-pub(crate) use landed::{Landed, Target};
+pub(crate) use landed::{Landed, Target, safe};
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
 pub(crate) use seals::{of as seal_error, remote as seal_remote, seal};
@@ -159,15 +159,7 @@ impl Session {
         let mut wanted = config.job(name)?;
         let snapshots = snapshots::rule(&config)?;
         let narrowing = narrowing(&asked.posts)?;
-        let of_posts = match asked.ages {
-            true => Posts { since: None, ..asked.posts.clone() },
-            false => asked.posts.clone(),
-        };
-        if catalogue_of(&wanted).is_none() && !of_posts.is_empty() {
-            let detail =
-                format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
-            return Err(CommandError::new(Code::BadArgument, detail));
-        }
+        refuse_posts(&asked, &wanted)?;
         if let Some(via) = asked.via.filter(|_| wanted.seal.is_none()) {
             wanted.policy.via = via;
         }
@@ -192,7 +184,7 @@ impl Session {
             narrowing,
             writes: asked.writes,
         };
-        let (archive, destination, sources, mut failed) = match archives::open(wish, &mut graphs).await? {
+        let (archive, destination, sources, failed) = match archives::open(wish, &mut graphs).await? {
             Some((archive, sources)) => {
                 let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
                 (Some(archive), destination, sources, Vec::new())
@@ -201,20 +193,13 @@ impl Session {
                 let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
                 let (sources, failed) = match closed {
                     Some(_) => (Vec::new(), Vec::new()),
-                    None => places::sources(&wanted, &config, &mut graphs).await?,
+                    None => {
+                        let ends = (ledger.as_ref(), destination.as_ref(), before.as_ref());
+                        reached(&wanted, &config, &mut graphs, ends).await?
+                    }
                 };
                 (None, destination, sources, failed)
             }
-        };
-        let sources = if archive.is_some() || closed.is_some() {
-            sources
-        } else {
-            places::check(&wanted, &sources, destination.as_ref(), before.is_some()).await?;
-            let known = match &before {
-                Some(handle) => ledger.sources(handle.id).await?,
-                None => Vec::new(),
-            };
-            places::with_their_folders(&wanted, sources, &known, &mut failed).await?
         };
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
@@ -278,6 +263,38 @@ impl Session {
         }
         Ok(None)
     }
+}
+
+/// Words about posts are refused for a job that has none.
+fn refuse_posts(asked: &Asked, wanted: &JobConfig) -> Result<(), CommandError> {
+    let of_posts = match asked.ages {
+        true => Posts { since: None, ..asked.posts.clone() },
+        false => asked.posts.clone(),
+    };
+    if catalogue_of(wanted).is_some() || of_posts.is_empty() {
+        return Ok(());
+    }
+    let name = &wanted.name;
+    let detail =
+        format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
+    Err(CommandError::new(Code::BadArgument, detail))
+}
+
+/// The sources, each resolved and checked against the destination; those that cannot be reached set aside.
+async fn reached(
+    wanted: &JobConfig,
+    config: &Config,
+    graphs: &mut Graphs,
+    (ledger, destination, before): (&dyn Ledger, &dyn Destination, Option<&JobHandle>),
+) -> Result<(Vec<OpenSource>, Vec<FailedSource>), CommandError> {
+    let (sources, mut failed) = places::sources(wanted, config, graphs).await?;
+    places::check(wanted, &sources, destination, before.is_some()).await?;
+    let known = match before {
+        Some(handle) => ledger.sources(handle.id).await?,
+        None => Vec::new(),
+    };
+    let sources = places::with_their_folders(wanted, sources, &known, &mut failed).await?;
+    Ok((sources, failed))
 }
 
 /// A resolved source with what the configuration says of it.
