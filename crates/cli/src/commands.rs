@@ -70,15 +70,27 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
         Command::Accept(args) => accept::accept(context, &args).await,
         Command::Restore(args) => restore::restore(context, &args).await,
         Command::Drill(args) => drill::drill(context, &args).await,
-        Command::Seal(command) => seal::seal(context, command).await,
         Command::Status(args) => status::status(context, &args.job).await,
         Command::Report(args) => report::report(context, &args).await,
+        other => beside(context, other).await,
+    }
+}
+
+/// What is no step of a job: evidence, the ledger, tools for single files and logs, the simulator, the shell.
+async fn beside(context: &mut Context, command: Command) -> Result<Exit, CommandError> {
+    match command {
         Command::Manifest(args) => manifest::manifest(context, &args).await,
         Command::Job(command) => job::job(context, &command).await,
         Command::Ledger(command) => ledger::ledger(context, command).await,
+        Command::Seal(command) => seal::seal(context, command).await,
         Command::Log(args) => log::log(context, args).await,
         Command::Sim(args) => sim::sim(context, &args).await,
         Command::Demo(args) => demo::demo(context, &args).await,
         Command::Completions(args) => Ok(completions::completions(context, &args)),
+        // Told apart before: a command that is in neither list has no meaning.
+        other => Err(CommandError::new(
+            landfall_core::Code::Internal,
+            format!("{other:?} is carried out by nobody"),
+        )),
     }
 }

@@ -16,7 +16,7 @@ mod unresolved;
 
 pub(crate) use archives::{OpenArchive, catalogue, catalogue_of, hub, narrowing, resolver, since};
 pub(crate) use graphs::Graphs;
-pub(crate) use landed::{Landed, Target};
+pub(crate) use landed::{Landed, Target, safe};
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
 pub(crate) use seals::{of as seal_error, remote as seal_remote, seal};
@@ -159,7 +159,7 @@ impl Session {
         let mut wanted = config.job(name)?;
         let snapshots = snapshots::rule(&config)?;
         let narrowing = narrowing(&asked.posts)?;
-        are_meant(&wanted, name, &asked)?;
+        refuse_posts(&asked, &wanted)?;
         if let Some(via) = asked.via.filter(|_| wanted.seal.is_none()) {
             wanted.policy.via = via;
         }
@@ -184,8 +184,23 @@ impl Session {
             narrowing,
             writes: asked.writes,
         };
-        let Ends { archive, destination, sources, failed } =
-            ends(wish, &mut graphs, before.as_ref(), closed.is_some()).await?;
+        let (archive, destination, sources, failed) = match archives::open(wish, &mut graphs).await? {
+            Some((archive, sources)) => {
+                let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
+                (Some(archive), destination, sources, Vec::new())
+            }
+            None => {
+                let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
+                let (sources, failed) = match closed {
+                    Some(_) => (Vec::new(), Vec::new()),
+                    None => {
+                        let ends = (ledger.as_ref(), destination.as_ref(), before.as_ref());
+                        reached(&wanted, &config, &mut graphs, ends).await?
+                    }
+                };
+                (None, destination, sources, failed)
+            }
+        };
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
         let slots = match closed {
@@ -250,15 +265,8 @@ impl Session {
     }
 }
 
-/// A resolved source with what the configuration says of it.
-pub(crate) struct OpenSource {
-    pub(crate) spec: SourceSpec,
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) prefix: RelPath,
-}
-
-/// Refuses words about posts where there are none.
-fn are_meant(wanted: &JobConfig, name: &str, asked: &Asked) -> Result<(), CommandError> {
+/// Words about posts are refused for a job that has none.
+fn refuse_posts(asked: &Asked, wanted: &JobConfig) -> Result<(), CommandError> {
     let of_posts = match asked.ages {
         true => Posts { since: None, ..asked.posts.clone() },
         false => asked.posts.clone(),
@@ -266,43 +274,34 @@ fn are_meant(wanted: &JobConfig, name: &str, asked: &Asked) -> Result<(), Comman
     if catalogue_of(wanted).is_some() || of_posts.is_empty() {
         return Ok(());
     }
+    let name = &wanted.name;
     let detail =
         format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
     Err(CommandError::new(Code::BadArgument, detail))
 }
 
-/// Both ends of a job, found and looked at.
-struct Ends {
-    archive: Option<OpenArchive>,
-    destination: Arc<dyn Destination>,
-    sources: Vec<OpenSource>,
-    failed: Vec<FailedSource>,
-}
-
-/// Finds both ends over the network; of a closed job only the destination.
-async fn ends(
-    wish: archives::Wish<'_>,
+/// The sources, each resolved and checked against the destination; those that cannot be reached set aside.
+async fn reached(
+    wanted: &JobConfig,
+    config: &Config,
     graphs: &mut Graphs,
-    before: Option<&JobHandle>,
-    closed: bool,
-) -> Result<Ends, CommandError> {
-    let (config, wanted, ledger) = (wish.config, wish.job, wish.ledger);
-    if let Some((archive, sources)) = archives::open(wish, graphs).await? {
-        let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
-        return Ok(Ends { archive: Some(archive), destination, sources, failed: Vec::new() });
-    }
-    let destination = places::destination(wanted, config, graphs, ledger).await?;
-    if closed {
-        return Ok(Ends { archive: None, destination, sources: Vec::new(), failed: Vec::new() });
-    }
+    (ledger, destination, before): (&dyn Ledger, &dyn Destination, Option<&JobHandle>),
+) -> Result<(Vec<OpenSource>, Vec<FailedSource>), CommandError> {
     let (sources, mut failed) = places::sources(wanted, config, graphs).await?;
-    places::check(wanted, &sources, destination.as_ref(), before.is_some()).await?;
+    places::check(wanted, &sources, destination, before.is_some()).await?;
     let known = match before {
         Some(handle) => ledger.sources(handle.id).await?,
         None => Vec::new(),
     };
     let sources = places::with_their_folders(wanted, sources, &known, &mut failed).await?;
-    Ok(Ends { archive: None, destination, sources, failed })
+    Ok((sources, failed))
+}
+
+/// A resolved source with what the configuration says of it.
+pub(crate) struct OpenSource {
+    pub(crate) spec: SourceSpec,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) prefix: RelPath,
 }
 
 async fn slots(

@@ -304,7 +304,7 @@ impl Target {
 }
 
 /// A label as one segment of a path anywhere.
-fn safe(label: &str) -> String {
+pub(crate) fn safe(label: &str) -> String {
     // Of an address only its end names somebody.
     let label = if label.contains("://") { last_segment(label) } else { label.to_owned() };
     let clean: String =

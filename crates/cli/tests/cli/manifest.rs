@@ -265,6 +265,12 @@ fn a_check_names_every_line_that_ledger_or_destination_no_longer_bear_out() {
     let asked = served.requests()["total"].as_u64().unwrap();
     assert!((1..=12).contains(&asked), "{}", served.requests());
 
+    // The list fits what a restore brings back.
+    assert_eq!(bench.landfall(&["manifest", "voices", "--out", "m2", "--sums", "SHA256SUMS"]).code, 0);
+    assert_eq!(bench.landfall(&["restore", "voices", "back"]).code, 0);
+    let said = passes(&other(bench, "back", "sha256sum", &["-c", "--strict", "../SHA256SUMS"]));
+    assert_eq!(said.lines().filter(|line| line.ends_with(": OK")).count(), 120, "{said}");
+
     let damaged = bench.landfall(&[
         "sim",
         "damage",

@@ -1,7 +1,7 @@
 //! A row of the ledger as a line of the manifest.
 //!
-//! Paths are those under which `restore` brings files back: the source's own names below the folder that the
-//! job is about, of many sources each below its label. What the destination calls a file is its id.
+//! Paths are those under which `restore` brings files back, so that lists of sums fit there: the source's own names
+//! from its root, of many sources each below its label. What the destination calls a file is its id.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use landfall_evidence::manifest::{self, AtSource, Entry, FilePath, Held, Object}
 use landfall_evidence::{FileDigest, QuickXorHash, Sha1, Sha256};
 
 use crate::config::JobConfig;
+use crate::wiring::safe;
 
 /// Folders remembered at a time; past that all are forgotten and read again, which changes nothing.
 const REMEMBERED: usize = 20_000;
@@ -22,8 +23,8 @@ const DEEPEST: usize = 1000;
 
 /// Where the files of each source lie in a restored tree.
 pub(super) struct Places {
-    /// Of each source the folder that the job is about, and the folder that carries it.
-    sources: BTreeMap<SourceId, (RelPath, RelPath)>,
+    /// The folder of each source.
+    sources: BTreeMap<SourceId, RelPath>,
     /// Folders above files that the source has lost.
     folders: BTreeMap<FolderId, Option<FolderRow>>,
 }
@@ -32,16 +33,14 @@ impl Places {
     pub(super) fn new(job: &JobConfig, sources: &[SourceRow]) -> Self {
         let many = job.listed || sources.len() > 1;
         let place = |source: &SourceRow| {
-            let spec = job.sources.iter().find(|spec| spec.label == source.label);
-            let scope = spec.map(|spec| spec.path.clone()).unwrap_or_default();
             let prefix =
                 if many { RelPath::new(safe(&source.label)).unwrap_or_default() } else { RelPath::root() };
-            (source.id, (scope, prefix))
+            (source.id, prefix)
         };
         Self { sources: sources.iter().map(place).collect(), folders: BTreeMap::new() }
     }
 
-    /// The path of a file; nothing where it has none, or lies outside the folder that the job is about.
+    /// The path of a file; nothing where it has none.
     pub(super) async fn path(
         &mut self,
         ledger: &dyn Ledger,
@@ -52,10 +51,8 @@ impl Places {
             Some(path) => Some(path),
             None => self.lost_path(ledger, job, row).await?,
         };
-        let place = path.zip(self.sources.get(&row.source)).and_then(|(path, (scope, prefix))| {
-            let below = path.below(scope).filter(|below| !below.is_root())?;
-            FilePath::new(String::from(prefix.concat(&below))).ok()
-        });
+        let place = path.zip(self.sources.get(&row.source));
+        let place = place.and_then(|(path, prefix)| FilePath::new(String::from(prefix.concat(&path))).ok());
         Ok(place)
     }
 
@@ -90,14 +87,6 @@ impl Places {
         }
         Ok(None)
     }
-}
-
-/// A label as one segment of a path anywhere, as `restore` makes it.
-fn safe(label: &str) -> String {
-    let clean: String =
-        label.chars().map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c }).collect();
-    let clean = clean.trim_matches(['.', ' ']);
-    if clean.is_empty() { "_".to_owned() } else { clean.to_owned() }
 }
 
 /// The line of a proven file; nothing where no digest of its bytes is known, or nobody knows what holds it.
