@@ -100,6 +100,7 @@ def differences(wanted, seen):
 
 
 def damaged(world, rate, seed):
+    time.sleep(2)  # Versions have whole seconds.
     world.run(*f"sim damage --inspect {world.ready['inspect']} --kinds all --rate {rate} --seed {seed}".split(),
               "--answers", "answers.jsonl")
     lines = (world.folder / "answers.jsonl").read_text().splitlines()

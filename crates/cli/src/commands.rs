@@ -53,7 +53,6 @@ pub(crate) async fn dispatch(
     }
 }
 
-#[expect(clippy::cognitive_complexity, reason = "one arm a command, and nothing else")]
 async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, CommandError> {
     match command {
         Command::Init(args) => init::init(context, &args),

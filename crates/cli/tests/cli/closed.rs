@@ -3,7 +3,6 @@
 use crate::support::Served;
 
 #[test]
-#[expect(clippy::cognitive_complexity, reason = "one story of one job, told in its order")]
 fn a_closed_job_is_verified_repaired_and_attested_without_its_source() {
     let served = Served::start(&["--files", "60", "--seed", "5"]);
     let bench = &served.bench;
