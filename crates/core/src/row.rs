@@ -291,8 +291,11 @@ impl FileRow {
                 self.holding = Some(holding.as_ref().clone());
                 self.settle_reason(None, "");
             }
-            // Another finding of a file that has failed is why it is so now.
-            Event::Observed { reason, comment } if self.state == State::Ng => {
+            // Another reason why the proof does not hold takes the place of the one before; what leaves a proof alone
+            // says nothing of why there is none.
+            Event::Observed { reason, comment }
+                if self.state == State::Ng && (reason.lapses() || *reason == Reason::DeletionAccepted) =>
+            {
                 self.settle_reason(Some(*reason), comment);
             }
             _ => {}
@@ -402,4 +405,54 @@ fn content_differs(old: &Entry, new: &Entry) -> bool {
     }
     // A digest that appears where there was none is news about the same revision, not a change.
     old.revision != new.revision && old.times.modified != new.times.modified
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Hasher;
+    use crate::proof::{Comparison, Proof};
+    use crate::store::Authors;
+    use crate::words::Times;
+
+    fn landed() -> FileRow {
+        let mut hasher = Hasher::new();
+        hasher.update("録音".as_bytes());
+        let evidence = Evidence { size: ByteSize(6), digests: hasher.digests() };
+        let entry = Entry {
+            key: ItemKey::from("a"),
+            parent: None,
+            name: "録音.wav".to_owned(),
+            size: evidence.size,
+            times: Times::default(),
+            revision: None,
+            digests: evidence.digests.clone(),
+            authors: Authors::default(),
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        let mut row = FileRow::enrolled(FileId(1), SourceId(1), FolderId(1), entry, at, 1);
+        let holding = Holding { item: ItemKey::from("b"), revision: None, evidence: evidence.clone() };
+        let Comparison::Proven(proof) =
+            Proof::compare(&evidence, &evidence, SourceLeg::Matched, ProofKind::Hash, at)
+        else {
+            panic!("equal evidence is a proof")
+        };
+        let (via, sent) = (Via::Stream, evidence.digests);
+        row.apply(&Event::Present { holding, via, sent, leg: None, reason: Reason::Unproven }, at).unwrap();
+        row.apply(&Event::Proven(proof), at).unwrap();
+        row
+    }
+
+    #[test]
+    fn a_finding_that_leaves_the_proof_does_not_hide_why_there_is_none() {
+        let (at, comment) = (Timestamp::UNIX_EPOCH, String::new);
+        let mut row = landed();
+        row.apply(&Event::Observed { reason: Reason::Doubled, comment: comment() }, at).unwrap();
+        assert_eq!((row.state, row.reason), (State::Success, None));
+        row.apply(&Event::Lapsed { reason: Reason::ChangedAtDestination, comment: comment() }, at).unwrap();
+        row.apply(&Event::Observed { reason: Reason::Doubled, comment: comment() }, at).unwrap();
+        assert_eq!((row.state, row.reason), (State::Ng, Some(Reason::ChangedAtDestination)));
+        row.apply(&Event::Observed { reason: Reason::Edited, comment: comment() }, at).unwrap();
+        assert_eq!(row.reason, Some(Reason::Edited), "another reason why it does not hold counts");
+    }
 }

@@ -155,6 +155,36 @@ reasons! {
     Unknown = "unknown",
 }
 
+impl Reason {
+    /// What a verify may find about a file of the ledger or beside it.
+    pub const FINDINGS: [Self; 10] = [
+        Self::AbsentAtDestination,
+        Self::ChangedAtDestination,
+        Self::Misplaced,
+        Self::Doubled,
+        Self::Edited,
+        Self::MovedByUser,
+        Self::DeletedByUser,
+        Self::Foreign,
+        Self::WrongTimes,
+        Self::ExtraVersions,
+    ];
+
+    /// True for a finding with which the proof itself no longer holds; the others leave it.
+    #[must_use]
+    pub fn lapses(self) -> bool {
+        matches!(
+            self,
+            Self::AbsentAtDestination
+                | Self::ChangedAtDestination
+                | Self::Misplaced
+                | Self::Edited
+                | Self::MovedByUser
+                | Self::DeletedByUser
+        )
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
