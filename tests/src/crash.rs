@@ -382,6 +382,10 @@ impl Ledger for CrashLedger {
         self.fuse.around("looks", self.inner.looks(job, filter, after, limit)).await
     }
 
+    async fn look(&self, job: JobId, subject: &str) -> Result<Option<Looked>, StoreError> {
+        self.fuse.around("look", self.inner.look(job, subject)).await
+    }
+
     async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
         self.fuse.around("forget_looks", self.inner.forget_looks(job, before)).await
     }

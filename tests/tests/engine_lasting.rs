@@ -247,6 +247,17 @@ fn verify_and_repair_killed_at_any_point_find_and_mend_the_same() {
             let (report, found) = verified(&world).await;
             same(&found, &wanted(&answers, true), &format!("killed at {at}"));
             assert_eq!(report.unknown, 0, "killed at {at}");
+            let (engine, job) = world.plain_engine().await.unwrap();
+            let tally = engine.ledger.tally(job.handle.id, None).await.unwrap();
+            let lapsed = |kind: &str| Reason::parse(kind).is_some_and(Reason::lapses);
+            let left: usize = found.iter().filter(|((kind, _), _)| lapsed(kind)).map(|(_, n)| n).sum();
+            let is = |state| usize::try_from(tally.files(state)).unwrap();
+            assert_eq!(is(State::Ng), left, "killed at {at}");
+            assert_eq!(
+                is(State::Success) + left,
+                30,
+                "killed at {at}: a file was let go and never landed again"
+            );
         });
     }
 }

@@ -45,12 +45,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{ErrorKind, StoreError};
-use crate::ledger::{JobHandle, Ledger, Record};
-use crate::row::FileRow;
+use crate::ledger::{FileFilter, JobHandle, Ledger, Record};
+use crate::proof::Proof;
+use crate::row::{FileRow, Standing};
 use crate::spool::Spool;
-use crate::state::{Event, State};
-use crate::store::Owe;
-use crate::{Chance, Clock};
+use crate::state::{Event, Reason, State, Via};
+use crate::store::{Holding, Owe};
+use crate::words::FileId;
+use crate::{Chance, Clock, Digests};
 
 /// What every step of the engine works with. Cloning it shares all of it.
 #[derive(Clone)]
@@ -72,6 +74,15 @@ pub struct Engine {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("meter", &self.meter).finish_non_exhaustive()
+    }
+}
+
+/// The words of one file's trouble, empty where there was none; what concerns every file stays an error.
+pub(crate) fn trouble(outcome: Result<(), StoreError>) -> Result<String, StoreError> {
+    match outcome {
+        Ok(()) => Ok(String::new()),
+        Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),
+        Err(error) => Ok(error.chain().to_string()),
     }
 }
 
@@ -111,6 +122,33 @@ impl Engine {
         Ok(())
     }
 
+    /// One row of a job by its id, whatever its standing.
+    pub(crate) async fn file(&self, job: &Job, id: FileId) -> Result<Option<FileRow>, StoreError> {
+        let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
+        let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
+        Ok(rows.into_iter().find(|row| row.id == id))
+    }
+
+    /// Makes a row whose proof was taken back SUCCESS again, by the ordinary way and a new proof. `sent` are
+    /// digests that are to count as ours from now on; none where those at hand stay.
+    pub(crate) async fn land_again(
+        &self,
+        job: &Job,
+        row: &mut FileRow,
+        there: Holding,
+        proof: Proof,
+        sent: Digests,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let (via, leg) = (row.via.unwrap_or(Via::AlreadyThere), Some(proof.leg()));
+        let present = Event::Present { holding: there, via, sent, leg, reason: Reason::Unproven };
+        let mut events = vec![present, Event::Proven(proof)];
+        if row.state == State::Ng {
+            events.insert(0, Event::Retried { comment: why.to_owned() });
+        }
+        self.note(&job.handle, row, events).await
+    }
+
     /// Takes back what a row was proven to be, because a later look found otherwise, and lets it go again.
     /// A row that is not SUCCESS, or whose tries failed, is only let go again.
     ///
@@ -120,7 +158,7 @@ impl Engine {
         &self,
         job: &Job,
         mut row: FileRow,
-        reason: crate::state::Reason,
+        reason: Reason,
         comment: &str,
     ) -> Result<(), StoreError> {
         let comment = comment.to_owned();

@@ -204,6 +204,9 @@ pub trait Ledger: Memo + Send + Sync {
         limit: usize,
     ) -> Result<Vec<Looked>, StoreError>;
 
+    /// The look at one subject.
+    async fn look(&self, job: JobId, subject: &str) -> Result<Option<Looked>, StoreError>;
+
     /// Forgets all looks that are older than a moment, because a newer pass did not meet their subjects.
     async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError>;
 

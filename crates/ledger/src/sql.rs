@@ -383,6 +383,11 @@ impl Ledger for SqlLedger {
         self.read(move |tx| Box::pin(async move { looks::page(tx, job, &filter, &after, limit).await })).await
     }
 
+    async fn look(&self, job: JobId, subject: &str) -> Result<Option<Looked>, StoreError> {
+        let subject = subject.to_owned();
+        self.read(move |tx| Box::pin(async move { looks::one(tx, job, &subject).await })).await
+    }
+
     async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
         let job = job.clone();
         self.writer.call(move |tx| Box::pin(async move { looks::forget(tx, &job, before).await })).await

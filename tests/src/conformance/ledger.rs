@@ -87,6 +87,7 @@ cases! {
     owing::a_sealing_is_kept_until_the_content_changes,
     owing::files_are_found_by_their_keys,
     looks::a_newer_look_replaces_the_one_before,
+    looks::one_look_is_read_and_settled_by_its_subject,
     looks::looks_page_bytewise_by_subject,
     looks::looks_that_were_not_repeated_are_forgotten,
     destination::a_tree_is_kept_as_listed,

@@ -12,14 +12,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::verify::lapses;
+use crate::engine::verify::{Detail, file_of};
 use crate::engine::{Engine, Job, Policy, RunOptions, Stage};
 use crate::error::StoreError;
-use crate::ledger::{FileFilter, LookFilter, Looked};
+use crate::ledger::{LookFilter, Looked};
 use crate::row::{FileRow, Standing};
 use crate::state::{Reason, State};
 use crate::store::{Fee, Prices};
-use crate::words::{FileId, ItemKey};
 
 pub use accept::Accepted;
 
@@ -28,8 +27,7 @@ const BATCH: usize = 500;
 const SENT_AT_ONCE: usize = 10_000;
 
 /// What is done about one finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
     /// Moved back by the service; no byte is sent.
     Move,
@@ -69,11 +67,15 @@ impl Remedy {
     }
 }
 
+impl Serialize for Remedy {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// How a repair is to go.
 #[derive(Clone, Debug, Default)]
 pub struct RepairOptions {
-    /// Only say what would be done.
-    pub dry_run: bool,
     /// At most this many findings are acted on.
     pub limit: Option<u64>,
     /// People's work that is mended all the same.
@@ -117,8 +119,6 @@ pub struct Mended {
 /// What a repair amounted to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RepairReport {
-    /// What was to be done.
-    pub plan: RepairPlan,
     /// Findings that are mended and proven.
     pub mended: u64,
     /// Findings that were to be mended and are not.
@@ -169,11 +169,7 @@ impl Engine {
         options: &RepairOptions,
         told: &(dyn Fn(&Mended) + Sync),
     ) -> Result<RepairReport, StoreError> {
-        let mut report =
-            RepairReport { plan: self.plan_repair(job, options).await?, ..RepairReport::default() };
-        if options.dry_run {
-            return Ok(report);
-        }
+        let mut report = RepairReport::default();
         match self.mend_all(job, options, told, &mut report).await {
             Err(error) if error.kind == crate::ErrorKind::Stopped => report.interrupted = true,
             other => other?,
@@ -244,13 +240,6 @@ impl Engine {
         Ok(Some((open, last)))
     }
 
-    /// One row by its id, whatever its standing.
-    pub(in crate::engine) async fn file(&self, job: &Job, id: FileId) -> Result<Option<FileRow>, StoreError> {
-        let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
-        let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
-        Ok(rows.into_iter().find(|row| row.id == id))
-    }
-
     /// Sends files again over whatever stands there, and says of each whether it is proven now.
     async fn send_again(
         &self,
@@ -307,19 +296,13 @@ impl Engine {
     }
 }
 
-/// The file that a finding is about; `None` for what is in no ledger.
-fn file_of(subject: &str) -> Option<FileId> {
-    let id = subject.strip_prefix("file ")?.split(' ').next()?;
-    id.parse().ok().map(FileId)
-}
-
 /// What is done about a finding.
 fn remedy(reason: Reason, row: Option<&FileRow>, look: &Looked, options: &RepairOptions) -> Remedy {
     let asked = options.include.contains(&reason);
-    let by_person = act::person(look).is_some();
+    let by_person = Detail::of(look).by.is_some();
     let Some(row) = row else { return Remedy::Keep };
     // A later run or another repair may have settled it since.
-    if lapses(reason) && row.state == State::Success {
+    if reason.lapses() && row.state == State::Success {
         return Remedy::Keep;
     }
     match reason {
@@ -384,16 +367,4 @@ impl RepairReport {
     pub fn complete(&self) -> bool {
         self.failed == 0 && !self.interrupted
     }
-}
-
-/// Where a finding saw the file.
-fn path_at(look: &Looked) -> String {
-    let detail: serde_json::Value = serde_json::from_str(&look.detail).unwrap_or_default();
-    detail.get("at").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// The item of the object that a finding is about, where it is another one than the file's own.
-fn item_of(look: &Looked) -> Option<ItemKey> {
-    let detail: serde_json::Value = serde_json::from_str(&look.detail).ok()?;
-    detail.get("item")?.as_str().map(ItemKey::from)
 }

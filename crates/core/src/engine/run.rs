@@ -308,9 +308,7 @@ impl Engine {
 
     /// True for a file that may still need what was kept for it.
     async fn is_under_way(&self, job: &Job, id: FileId) -> Result<bool, StoreError> {
-        let every = FileFilter { standings: Standing::ALL.to_vec(), ..FileFilter::default() };
-        let rows = self.ledger.scan(job.handle.id, &every, FileId(id.0 - 1), 1).await?;
-        let row = rows.first().filter(|row| row.id == id);
+        let row = self.file(job, id).await?;
         Ok(row.is_some_and(|r| r.state != State::Success && r.standing != Standing::Gone))
     }
 

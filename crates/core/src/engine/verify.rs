@@ -28,7 +28,7 @@ use judge::Seen;
 use places::Places;
 use telling::Sight;
 
-pub(super) use telling::{ACCEPTED, lapses};
+pub(super) use telling::{ACCEPTED, Detail, file_of};
 
 /// Files laid beside the listing at a time.
 const BATCH: usize = 1000;
@@ -144,16 +144,6 @@ impl VerifyReport {
     }
 }
 
-/// Findings that a verify makes of proven files; a later one takes them back where they no longer hold.
-pub(super) const LAPSED: [Reason; 6] = [
-    Reason::AbsentAtDestination,
-    Reason::ChangedAtDestination,
-    Reason::Misplaced,
-    Reason::Edited,
-    Reason::MovedByUser,
-    Reason::DeletedByUser,
-];
-
 /// One verify under way.
 struct Verify<'a> {
     engine: &'a Engine,
@@ -166,6 +156,8 @@ struct Verify<'a> {
     places: Places,
     /// Strangers that are the content of a file that is gone from its place.
     claimed: BTreeSet<ItemKey>,
+    /// Hashes of the places of files that a repair had let go and that have not landed again yet.
+    under_way: BTreeSet<i64>,
 }
 
 impl Engine {
@@ -186,6 +178,7 @@ impl Engine {
             report: VerifyReport::default(),
             places: Places::default(),
             claimed: BTreeSet::new(),
+            under_way: BTreeSet::new(),
         };
         match verify.go().await {
             Err(error) if error.kind == ErrorKind::Stopped => verify.report.interrupted = true,
@@ -204,6 +197,7 @@ impl Verify<'_> {
         self.engine.meter.phase(4);
         self.lay_side_by_side().await?;
         if !self.options.narrows() {
+            self.keep_under_way().await?;
             self.look_at_strangers().await?;
         }
         if self.options.depth == Depth::Bytes {
@@ -317,7 +311,7 @@ pub(super) fn renewed(row: &FileRow, there: Holding) -> Holding {
 
 /// True for a file that once was proven, and whose failure, if any, is a verify's.
 pub(super) fn is_landed(row: &FileRow) -> bool {
-    let lapsed = row.proven.is_some() && row.reason.is_some_and(|reason| LAPSED.contains(&reason));
+    let lapsed = row.proven.is_some() && row.reason.is_some_and(Reason::lapses);
     row.state == State::Success || lapsed
 }
 

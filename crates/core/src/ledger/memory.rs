@@ -323,6 +323,10 @@ impl Ledger for MemoryLedger {
         Ok(self.store().jobs.get(&job).map(|j| j.looks(filter, after, limit)).unwrap_or_default())
     }
 
+    async fn look(&self, job: JobId, subject: &str) -> Result<Option<Looked>, StoreError> {
+        Ok(self.store().jobs.get(&job).and_then(|j| j.looks.get(subject)).cloned())
+    }
+
     async fn forget_looks(&self, job: &JobHandle, before: Timestamp) -> Result<(), StoreError> {
         let before = super::intake::held_moment(before);
         self.store().fenced(job)?.looks.retain(|_, look| look.at >= before);

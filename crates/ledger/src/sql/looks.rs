@@ -43,6 +43,18 @@ macro_rules! looks {
 const LOOKS: &str = looks!("");
 const FINDINGS: &str = looks!(" AND finding IS NOT NULL");
 
+const ONE: &str =
+    "SELECT subject, owner, section, answer, finding, detail, at FROM look WHERE job = $1 AND subject = $2";
+
+pub(super) async fn one(
+    tx: &mut AnyConnection,
+    job: JobId,
+    subject: &str,
+) -> Result<Option<Looked>, StoreError> {
+    let row = sqlx::query(ONE).bind(job.0).bind(subject.to_owned()).fetch_optional(tx).await;
+    row.map_err(failed("read looks"))?.as_ref().map(look_row).transpose()
+}
+
 pub(super) async fn put(
     tx: &mut AnyConnection,
     job: &JobHandle,

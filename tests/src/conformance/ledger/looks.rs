@@ -55,6 +55,27 @@ pub(super) async fn a_newer_look_replaces_the_one_before(setup: Setup) {
     );
 }
 
+pub(super) async fn one_look_is_read_and_settled_by_its_subject(setup: Setup) {
+    let scene = Scene::open(&setup, "looks-one").await;
+    let (ledger, job) = (&scene.ledger, &scene.job);
+    let (first, second) = (look("会議 (1)", Some("doubled"), 1), look("会議", None, 1));
+    ledger.looked(job, vec![first.clone(), second.clone()]).await.unwrap();
+    assert_eq!(ledger.look(job.id, "会議 (1)").await.unwrap(), Some(first.clone()));
+    assert_eq!(ledger.look(job.id, "会").await.unwrap(), None);
+    let stranger = ledger.open_job("looks-one elsewhere", "宛先", "test", at(0)).await.unwrap();
+    assert_eq!(ledger.look(stranger.id, "会議").await.unwrap(), None, "a subject belongs to its job");
+    ledger.unlook(&stranger, vec!["会議".into()]).await.unwrap();
+    ledger.unlook(job, vec!["会議".into(), "知らない".into()]).await.unwrap();
+    assert_eq!(all(&scene).await, [first]);
+    ledger.unlook(job, vec![]).await.unwrap();
+    let stale = landfall_core::ledger::JobHandle {
+        epoch: landfall_core::words::Epoch(job.epoch.0 - 1),
+        ..job.clone()
+    };
+    assert!(ledger.unlook(&stale, vec!["会議 (1)".into()]).await.is_err());
+    assert_eq!(all(&scene).await.len(), 1);
+}
+
 pub(super) async fn looks_page_bytewise_by_subject(setup: Setup) {
     let scene = Scene::open(&setup, "looks-paged").await;
     // In UTF-16 U+20BB7 would come before U+FF76, in most languages' order z after Z and é after e.

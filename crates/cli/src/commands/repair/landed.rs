@@ -44,21 +44,27 @@ pub(super) async fn repair(
         }
     };
     let report = match args.dry_run {
-        true => RepairReport { plan, ..RepairReport::default() },
+        true => RepairReport::default(),
         false => {
             let start =
                 RunStart { command: "repair".to_owned(), at: session.engine.clock.now(), fresh: true };
             let run = ledger.begin_run(handle, start).await?;
             let report = session.engine.repair(&session.job, &options, &told).await?;
-            let summary = serde_json::to_string(&report).unwrap_or_default();
-            ledger.end_run(handle, run.id, session.engine.clock.now(), &summary).await?;
+            let summary = json!({
+                "plan": plan,
+                "mended": report.mended,
+                "failed": report.failed,
+                "interrupted": report.interrupted,
+            });
+            ledger.end_run(handle, run.id, session.engine.clock.now(), &summary.to_string()).await?;
             report
         }
     };
-    let exit = exit(&report, args.dry_run);
+    let exit = exit(&report, &plan, args.dry_run);
     let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
     let told = Told {
         job: &args.job,
+        plan: &plan,
         dry: args.dry_run,
         requests: session.graphs.read().requests,
         time: started.elapsed(),
@@ -69,26 +75,14 @@ pub(super) async fn repair(
 
 /// Kinds of findings by their words.
 pub(crate) fn kinds(words: &[String]) -> Result<BTreeSet<Reason>, CommandError> {
-    let known = [
-        Reason::AbsentAtDestination,
-        Reason::ChangedAtDestination,
-        Reason::Misplaced,
-        Reason::Doubled,
-        Reason::Edited,
-        Reason::MovedByUser,
-        Reason::DeletedByUser,
-        Reason::Foreign,
-        Reason::WrongTimes,
-        Reason::ExtraVersions,
-    ];
     let kind = |word: &String| {
         let word = match word.as_str() {
             "absent" => "absent-at-destination",
             "changed" => "changed-at-destination",
             other => other,
         };
-        known.into_iter().find(|kind| kind.name() == word).ok_or_else(|| {
-            let names: Vec<&str> = known.iter().map(|kind| kind.name()).collect();
+        Reason::FINDINGS.into_iter().find(|kind| kind.name() == word).ok_or_else(|| {
+            let names: Vec<&str> = Reason::FINDINGS.iter().map(|kind| kind.name()).collect();
             let detail = format!("{word:?} is no finding of this job; known are {}", names.join(", "));
             CommandError::new(Code::BadArgument, detail)
         })
@@ -102,7 +96,6 @@ fn options(args: &Repair) -> Result<RepairOptions, CommandError> {
         return Err(CommandError::new(Code::BadArgument, detail));
     }
     Ok(RepairOptions {
-        dry_run: args.dry_run,
         limit: args.limit,
         include: kinds(&args.include)?,
         only: kinds(&args.pattern)?,
@@ -133,10 +126,10 @@ fn without_source(context: &Context, options: &mut RepairOptions) -> Result<(), 
     Ok(())
 }
 
-fn exit(report: &RepairReport, dry: bool) -> Exit {
+fn exit(report: &RepairReport, plan: &RepairPlan, dry: bool) -> Exit {
     match (report.interrupted, report.failed) {
         (true, _) => Exit::Interrupted,
-        (false, 0) if !dry || report.plan.acts == 0 => Exit::Complete,
+        (false, 0) if !dry || plan.acts == 0 => Exit::Complete,
         _ => Exit::Incomplete,
     }
 }
@@ -167,6 +160,7 @@ fn show_plan(screen: &Screen, plan: &RepairPlan) {
 /// What a call does not know of itself.
 struct Told<'a> {
     job: &'a str,
+    plan: &'a RepairPlan,
     dry: bool,
     requests: u64,
     time: Duration,
@@ -212,7 +206,7 @@ fn object(report: &RepairReport, kept: &[Mended], told: &Told<'_>, exit: Exit) -
         "job": told.job,
         "command": "repair",
         "dry_run": told.dry,
-        "plan": report.plan,
+        "plan": told.plan,
         "mended": report.mended,
         "failed": report.failed,
         "files": kept,

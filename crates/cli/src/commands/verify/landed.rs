@@ -1,10 +1,9 @@
 //! `landfall verify` of a job that moves files: the ledger beside one listing of the destination.
 
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use landfall_core::Code;
 use landfall_core::engine::{Filters, Sample, VerifyOptions, VerifyReport};
 use landfall_core::ledger::{LookFilter, Looked, RunStart, Tally};
 use landfall_core::state::{Reason, State};
@@ -14,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Depth, Verify};
+use crate::commands::whole::{Whole, unwritable};
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, Screen, count, span};
 use crate::wiring::{Context, Session, since};
@@ -99,11 +99,7 @@ async fn look(
 
 /// Writes every open finding, a line each, into a file that is whole or not there.
 async fn list(session: &Session, path: &Path) -> Result<(), CommandError> {
-    let refuse = |error: std::io::Error| {
-        CommandError::new(Code::BadArgument, format!("write {}: {error}", path.display()))
-    };
-    let part = path.with_extension("part");
-    let mut file = BufWriter::new(std::fs::File::create(&part).map_err(refuse)?);
+    let mut file = Whole::begin(path)?;
     let filter = LookFilter { findings: true, section: None };
     let mut after = String::new();
     loop {
@@ -116,11 +112,10 @@ async fn list(session: &Session, path: &Path) -> Result<(), CommandError> {
                 map.insert("finding".to_owned(), json!(look.finding));
                 map.insert("seen".to_owned(), json!(look.at.to_string()));
             }
-            writeln!(file, "{object}").map_err(refuse)?;
+            writeln!(file, "{object}").map_err(|error| unwritable(path, &error))?;
         }
     }
-    file.into_inner().map_err(|error| refuse(error.into_error()))?.sync_all().map_err(refuse)?;
-    std::fs::rename(&part, path).map_err(refuse)
+    file.commit()
 }
 
 /// What the shell is told: nothing found, findings, or that something could not be looked at.
@@ -223,19 +218,7 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
 
 fn object(report: &VerifyReport, tally: &Tally, told: &Told<'_>, exit: Exit) -> Value {
     // Every kind is named, so that a reader need not know which there are.
-    let kinds = [
-        Reason::AbsentAtDestination,
-        Reason::ChangedAtDestination,
-        Reason::Misplaced,
-        Reason::Doubled,
-        Reason::Edited,
-        Reason::MovedByUser,
-        Reason::DeletedByUser,
-        Reason::Foreign,
-        Reason::WrongTimes,
-        Reason::ExtraVersions,
-    ];
-    let findings: serde_json::Map<String, Value> = kinds
+    let findings: serde_json::Map<String, Value> = Reason::FINDINGS
         .into_iter()
         .map(|kind| (kind.name().to_owned(), json!(report.findings.get(&kind).copied().unwrap_or_default())))
         .collect();

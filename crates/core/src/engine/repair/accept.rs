@@ -6,15 +6,14 @@
 
 use serde::Serialize;
 
-use super::{Open, RepairOptions, file_of, remedy};
-use crate::engine::verify::{ACCEPTED, lapses};
-use crate::engine::{Engine, Job};
+use crate::engine::verify::{ACCEPTED, Detail, file_of};
+use crate::engine::{Engine, Job, trouble};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{FoundRow, LookFilter, Looked};
 use crate::memo::{MemoKey, MemoValue};
 use crate::proof::{Comparison, Proof, ProofKind, SourceLeg};
 use crate::row::FileRow;
-use crate::state::{Event, Reason, State, Via};
+use crate::state::{Event, Reason};
 use crate::words::ItemKey;
 
 const BATCH: usize = 500;
@@ -58,13 +57,7 @@ impl Engine {
                 }
                 let path = look.owner.clone();
                 let outcome = if dry_run { Ok(()) } else { self.accept_one(job, look, reason).await };
-                let words = match outcome {
-                    Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => {
-                        return Err(error);
-                    }
-                    Err(error) => error.chain().to_string(),
-                    Ok(()) => String::new(),
-                };
+                let words = trouble(outcome)?;
                 let finding = reason.to_string();
                 told(&Accepted { path, finding, accepted: words.is_empty(), words });
             }
@@ -76,45 +69,42 @@ impl Engine {
             Some(id) => self.file(job, id).await?,
             None => None,
         };
-        let subject = look.subject.clone();
-        let remedy = remedy(reason, row.as_ref(), &look, &RepairOptions::default());
-        let open = Open { look, reason, row, remedy };
-        match (reason, &open.row) {
+        let (subject, detail) = (look.subject.as_str(), Detail::of(&look));
+        match (reason, &row) {
             (Reason::AbsentAtDestination | Reason::DeletedByUser, Some(row)) => {
-                let comment = open.look.owner.clone();
+                let comment = look.owner.clone();
                 let event = Event::Observed { reason: Reason::DeletionAccepted, comment };
                 self.note(&job.handle, &mut row.clone(), vec![event]).await?;
             }
             (Reason::Edited | Reason::ChangedAtDestination, Some(row)) => {
-                let found = self.found_for(job, row, &open).await?;
+                let found = self.found_for(job, row, &detail).await?;
                 self.accept_content(job, row.clone(), &found).await?;
             }
             (Reason::Misplaced | Reason::MovedByUser, Some(row)) => {
-                let found = self.found_for(job, row, &open).await?;
-                self.remember(job, &subject, &super::path_at(&open.look)).await?;
+                let found = self.found_for(job, row, &detail).await?;
+                self.remember(job, subject, detail.at.as_deref().unwrap_or_default()).await?;
                 self.prove_again(job, row.clone(), crate::engine::survey::holding(&found)).await?;
             }
             (_, row) => {
                 // What does not touch a proof is settled for the object as it is now.
-                let item = super::item_of(&open.look)
-                    .or_else(|| row.as_ref()?.holding.as_ref().map(|held| held.item.clone()));
+                let item =
+                    detail.item().or_else(|| row.as_ref()?.holding.as_ref().map(|held| held.item.clone()));
                 let revision = match &item {
                     Some(item) => self.revision(job, item).await?,
                     None => String::new(),
                 };
-                self.remember(job, &subject, &revision).await?;
+                self.remember(job, subject, &revision).await?;
             }
         }
-        debug_assert!(!lapses(reason) || open.row.is_some());
-        self.close(job, &subject).await
+        self.close(job, subject).await
     }
 
-    async fn found_for(&self, job: &Job, row: &FileRow, open: &Open) -> Result<FoundRow, StoreError> {
+    async fn found_for(&self, job: &Job, row: &FileRow, detail: &Detail) -> Result<FoundRow, StoreError> {
         let gone = || {
             let detail = "it is there no longer; verify again";
             StoreError::new(ErrorKind::NotFound, "accept", &row.entry.name, detail)
         };
-        let item = super::item_of(&open.look).or_else(|| row.holding.as_ref().map(|held| held.item.clone()));
+        let item = detail.item().or_else(|| row.holding.as_ref().map(|held| held.item.clone()));
         self.ledger.found_item(job.tree, &item.ok_or_else(gone)?).await?.ok_or_else(gone)
     }
 
@@ -134,19 +124,7 @@ impl Engine {
             Comparison::Undecided => return Err(self.unlike(&row, "no digest in common")),
             Comparison::Differs(words) => return Err(self.unlike(&row, &words)),
         };
-        let via = row.via.unwrap_or(Via::AlreadyThere);
-        let present = Event::Present {
-            holding: there,
-            via,
-            sent: read.digests.clone(),
-            leg: Some(leg),
-            reason: Reason::Unproven,
-        };
-        let mut events = vec![present, Event::Proven(proof)];
-        if row.state == State::Ng {
-            events.insert(0, Event::Retried { comment: "accepted as it is".to_owned() });
-        }
-        self.note(&job.handle, &mut row, events).await
+        self.land_again(job, &mut row, there, proof, read.digests, "accepted as it is").await
     }
 
     fn unlike(&self, row: &FileRow, words: &str) -> StoreError {

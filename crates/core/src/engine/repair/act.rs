@@ -1,22 +1,16 @@
 //! What is mended at the destination itself: moved back, dated again, a double taken away.
 
-use super::{Mended, Open, Remedy, item_of};
+use super::{Mended, Open, Remedy};
 use crate::engine::survey::holding;
-use crate::engine::verify::{compare_published, compare_read, renewed};
-use crate::engine::{Engine, Job};
+use crate::engine::verify::{Detail, compare_published, compare_read, renewed};
+use crate::engine::{Engine, Job, trouble};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::Looked;
 use crate::proof::Comparison;
 use crate::row::FileRow;
-use crate::state::{Event, Reason, State, Via};
+use crate::state::{Event, State};
 use crate::store::Holding;
 use crate::words::{ItemKey, RelPath};
-
-/// The person that a finding names.
-pub(super) fn person(look: &Looked) -> Option<String> {
-    let detail: serde_json::Value = serde_json::from_str(&look.detail).ok()?;
-    detail.get("by")?.as_str().map(str::to_owned)
-}
 
 impl Engine {
     /// Carries out one remedy that sends nothing, or none where none is due.
@@ -29,11 +23,7 @@ impl Engine {
             (Remedy::RemoveDouble, Some(row)) => self.remove_double(job, &row, &look).await,
             _ => Ok(()),
         };
-        let words = match outcome {
-            Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => return Err(error),
-            Err(error) => error.chain().to_string(),
-            Ok(()) => String::new(),
-        };
+        let words = trouble(outcome)?;
         let mended = remedy.acts() && words.is_empty();
         if mended {
             self.close(job, &look.subject).await?;
@@ -49,7 +39,7 @@ impl Engine {
     /// Moves an object back to where it was sent, and proves what stands there then.
     async fn move_back(&self, job: &Job, row: FileRow, look: &Looked) -> Result<(), StoreError> {
         let held = row.holding.clone().map(|held| held.item);
-        let item = item_of(look).or(held).ok_or_else(|| nothing(&row))?;
+        let item = Detail::of(look).item().or(held).ok_or_else(|| nothing(&row))?;
         let found = self.ledger.found_item(job.tree, &item).await?.ok_or_else(|| nothing(&row))?;
         let folder = row.folder_target.clone().ok_or_else(|| nothing(&row))?;
         let parent = self.folder_at(job, &folder).await?;
@@ -90,25 +80,12 @@ impl Engine {
             Comparison::Differs(words) => return Err(differs(&row, &words)),
             Comparison::Undecided => return Err(differs(&row, "no digest in common")),
         };
-        let event = match row.state {
-            State::Success => {
-                let holding = Some(Box::new(renewed(&row, there)));
-                vec![Event::Checked { sense: proof.sense(), holding, sha256: None, proof: None }]
-            }
-            _ => {
-                let via = row.via.unwrap_or(Via::AlreadyThere);
-                let sent = crate::Digests::none();
-                let present =
-                    Event::Present { holding: there, via, sent, leg: None, reason: Reason::Unproven };
-                let again = Event::Retried { comment: "mended".to_owned() };
-                let mut events = vec![present, Event::Proven(proof)];
-                if row.state == State::Ng {
-                    events.insert(0, again);
-                }
-                events
-            }
-        };
-        self.note(&job.handle, &mut row, event).await
+        if row.state != State::Success {
+            return self.land_again(job, &mut row, there, proof, crate::Digests::none(), "mended").await;
+        }
+        let holding = Some(Box::new(renewed(&row, there)));
+        let event = Event::Checked { sense: proof.sense(), holding, sha256: None, proof: None };
+        self.note(&job.handle, &mut row, vec![event]).await
     }
 
     async fn date_again(&self, job: &Job, row: FileRow) -> Result<(), StoreError> {
@@ -119,7 +96,7 @@ impl Engine {
 
     /// Takes a double away, if the file that it repeats is proven and it is still its double.
     async fn remove_double(&self, job: &Job, row: &FileRow, look: &Looked) -> Result<(), StoreError> {
-        let item = item_of(look).ok_or_else(|| nothing(row))?;
+        let item = Detail::of(look).item().ok_or_else(|| nothing(row))?;
         let found = self.ledger.found_item(job.tree, &item).await?.ok_or_else(|| nothing(row))?;
         let ours = row.holding.as_ref().ok_or_else(|| nothing(row))?;
         if row.state != State::Success || ours.item == item {

@@ -56,18 +56,28 @@ impl Verify<'_> {
         if let Some(moved) = self.is_elsewhere(row, found).await? {
             return Ok(moved);
         }
-        let kept = kept(row, self.job.destination.caps().keeps);
-        if let Some(words) = times_differ(kept, row.entry.times, found.times) {
-            let revision = found.revision.as_ref().map(|revision| revision.0.clone());
-            let sight = Sight { revision, ..Sight::of(words).by(found.changed_by.as_deref()) };
+        let moved_on =
+            holding.revision.is_some() && found.revision.is_some() && holding.revision != found.revision;
+        // Who writes anew sets times as well: the bytes are the graver question, and answered first.
+        if moved_on && same.is_none() && self.job.destination.caps().publishes.is_empty() {
+            return Ok(Seen::Closer(Why::Silent));
+        }
+        if let Some(sight) = self.wrong_times(row, found) {
             return Ok(Seen::Finding(Reason::WrongTimes, sight));
         }
-        if holding.revision.is_some() && found.revision.is_some() && holding.revision != found.revision {
-            let silent = same.is_none() && self.job.destination.caps().publishes.is_empty();
-            return Ok(Seen::Closer(if silent { Why::Silent } else { Why::Revision }));
+        if moved_on {
+            return Ok(Seen::Closer(Why::Revision));
         }
         let sense = if same == Some(true) { self.sense } else { Sense::Unchanged };
         Ok(Seen::Held(sense))
+    }
+
+    /// What is to be said where times that were set are other ones now.
+    pub(super) fn wrong_times(&self, row: &FileRow, found: &FoundRow) -> Option<Sight> {
+        let kept = kept(row, self.job.destination.caps().keeps);
+        let words = times_differ(kept, row.entry.times, found.times)?;
+        let revision = found.revision.as_ref().map(|revision| revision.0.clone());
+        Some(Sight { revision, ..Sight::of(words).by(found.changed_by.as_deref()) })
     }
 
     /// What an object that no longer has the proven content is.

@@ -9,7 +9,7 @@ use crate::engine::parts::Parts;
 use crate::engine::survey::holding;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, Look, StoreError};
-use crate::ledger::FileFilter;
+use crate::ledger::FoundRow;
 use crate::proof::{Comparison, Proof, Sense, agree};
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
@@ -36,8 +36,11 @@ impl Verify<'_> {
         if let (Some(limit), Sample::All) = (self.options.limit, self.options.sample) {
             left = left.min(limit);
         }
-        let bytes = ledger.tally(job, None).await?.all().bytes.0;
-        self.engine.meter.expect(left, if self.options.sample == Sample::All { bytes } else { 0 });
+        let bytes = match self.options.sample {
+            Sample::All => ledger.tally(job, None).await?.all().bytes.0,
+            Sample::Files(_) | Sample::Percent(_) => 0,
+        };
+        self.engine.meter.expect(left, bytes);
         for ids in ids.chunks(BATCH) {
             if left == 0 {
                 break;
@@ -58,13 +61,11 @@ impl Verify<'_> {
 
     /// A file that is still proven and takes part in this verify.
     async fn due(&self, id: FileId) -> Result<Option<FileRow>, StoreError> {
-        let filter = FileFilter {
-            standings: vec![Standing::In, Standing::Gone],
-            states: vec![State::Success],
-            ..FileFilter::default()
+        let lies = |row: &FileRow| {
+            row.state == State::Success && matches!(row.standing, Standing::In | Standing::Gone)
         };
-        let rows = self.engine.ledger.scan(self.job.handle.id, &filter, FileId(id.0 - 1), 1).await?;
-        Ok(rows.into_iter().find(|row| row.id == id && self.options.takes(row)))
+        let row = self.engine.file(self.job, id).await?;
+        Ok(row.filter(|row| lies(row) && self.options.takes(row)))
     }
 
     async fn read_batch(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
@@ -157,7 +158,7 @@ impl Verify<'_> {
             match why {
                 Why::Mended => self.is_mended(row, holding(&found)).await?,
                 Why::Revision => self.has_versions(row, holding(&found)).await?,
-                Why::Silent => self.read_silent(row, holding(&found)).await?,
+                Why::Silent => self.read_silent(row, found).await?,
                 Why::Rewritten => self.is_rewritten(row, holding(&found)).await?,
             }
         }
@@ -201,20 +202,8 @@ impl Verify<'_> {
     ) -> Result<(), StoreError> {
         self.report.recovered += 1;
         self.report.held += 1;
-        let via = row.via.unwrap_or(crate::state::Via::AlreadyThere);
-        let present = Event::Present {
-            holding: there,
-            via,
-            sent: crate::Digests::none(),
-            leg: None,
-            reason: Reason::Unproven,
-        };
-        let events = vec![
-            Event::Retried { comment: "it stands there again".to_owned() },
-            present,
-            Event::Proven(proof),
-        ];
-        self.engine.note(&self.job.handle, &mut row, events).await
+        let nothing = crate::Digests::none();
+        self.engine.land_again(self.job, &mut row, there, proof, nothing, "it stands there again").await
     }
 
     /// The revision is another one and the content the same: more versions, or a change of no account.
@@ -243,7 +232,8 @@ impl Verify<'_> {
     }
 
     /// The place publishes no digest, and says that it changed: only its bytes can tell.
-    async fn read_silent(&mut self, mut row: FileRow, there: Holding) -> Result<(), StoreError> {
+    async fn read_silent(&mut self, mut row: FileRow, found: FoundRow) -> Result<(), StoreError> {
+        let there = holding(&found);
         match read(self.engine, self.job, &row, &there).await {
             Read::Right(proof) => {
                 self.report.held += 1;
@@ -256,7 +246,11 @@ impl Verify<'_> {
                     sha256,
                     proof: None,
                 };
-                self.engine.note(&self.job.handle, &mut row, vec![event]).await
+                self.engine.note(&self.job.handle, &mut row, vec![event]).await?;
+                match self.wrong_times(&row, &found) {
+                    Some(sight) => self.find(row, Reason::WrongTimes, sight).await,
+                    None => Ok(()),
+                }
             }
             Read::Wrong(words) => self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await,
             Read::Unknown(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => Err(error),

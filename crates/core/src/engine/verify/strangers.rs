@@ -41,7 +41,8 @@ impl Verify<'_> {
             return Ok(());
         }
         let Some(place) = self.path_of(&found).await? else { return Ok(()) };
-        if !self.is_ours(&place.path) {
+        // What a killed repair had sent is judged by the repair that goes on.
+        if !self.is_ours(&place.path) || self.under_way.contains(&fold_hash(place.path.as_str())) {
             return Ok(());
         }
         if let Some(original) = self.original_of(&found).await? {

@@ -1,6 +1,6 @@
 //! Findings: each becomes an event once, and a look that says it is open.
 
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use super::Verify;
 use crate::error::StoreError;
@@ -8,7 +8,10 @@ use crate::ledger::{Answer, FoundRow, LookFilter, Looked};
 use crate::memo::MemoKey;
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State};
-use crate::words::{ItemKey, RelPath};
+use crate::words::{FileId, ItemKey, RelPath, fold_hash};
+
+/// Open findings read at a time.
+const BATCH: usize = 500;
 
 /// What a finding is kept under: the file, the kind, and the object where it is not the file's own.
 pub(in crate::engine) fn subject(row: &FileRow, reason: Reason, beside: Option<&ItemKey>) -> String {
@@ -16,6 +19,12 @@ pub(in crate::engine) fn subject(row: &FileRow, reason: Reason, beside: Option<&
         Some(item) => format!("file {:019} {reason} {item}", row.id.0),
         None => format!("file {:019} {reason}", row.id.0),
     }
+}
+
+/// The file that a finding is about; `None` for what is in no ledger.
+pub(in crate::engine) fn file_of(subject: &str) -> Option<FileId> {
+    let id = subject.strip_prefix("file ")?.split(' ').next()?;
+    id.parse().ok().map(FileId)
 }
 
 /// What a stranger's finding is kept under.
@@ -58,9 +67,42 @@ impl Sight {
     }
 }
 
-/// True for a finding with which the proof itself no longer holds.
-pub(in crate::engine) fn lapses(reason: Reason) -> bool {
-    super::LAPSED.contains(&reason)
+/// What a finding's look keeps besides the kind: written by a verify, read by repair and accept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::engine) struct Detail {
+    /// The file's path at the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) path: Option<String>,
+    /// Where it was sent, or where the stranger lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) target: Option<String>,
+    /// Its size.
+    pub(in crate::engine) size: u64,
+    /// In words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) words: Option<String>,
+    /// The object, where it is another one than the file's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) item: Option<String>,
+    /// Where the content lies now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) at: Option<String>,
+    /// The person who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::engine) by: Option<String>,
+}
+
+impl Detail {
+    /// Reads a look; what cannot be read says nothing.
+    pub(in crate::engine) fn of(look: &Looked) -> Self {
+        serde_json::from_str(&look.detail).unwrap_or_default()
+    }
+
+    /// The object, where it is another one than the file's own.
+    pub(in crate::engine) fn item(&self) -> Option<ItemKey> {
+        self.item.as_deref().map(ItemKey::from)
+    }
 }
 
 impl Verify<'_> {
@@ -73,12 +115,12 @@ impl Verify<'_> {
     ) -> Result<(), StoreError> {
         let beside = sight.item.as_ref().filter(|_| reason == Reason::Doubled);
         let subject = subject(&row, reason, beside);
-        if !lapses(reason) && self.was_accepted(&subject, sight.revision.as_deref()).await? {
+        if !reason.lapses() && self.was_accepted(&subject, sight.revision.as_deref()).await? {
             return Ok(());
         }
         *self.report.findings.entry(reason).or_default() += 1;
         let comment = sight.words.clone();
-        let event = match (row.state, lapses(reason)) {
+        let event = match (row.state, reason.lapses()) {
             (State::Success, true) => Some(Event::Lapsed { reason, comment }),
             (State::Ng, true) if row.reason == Some(reason) => None,
             _ if self.is_known(&subject).await? => None,
@@ -92,17 +134,45 @@ impl Verify<'_> {
             Reason::AbsentAtDestination | Reason::DeletedByUser => Answer::Absent,
             _ => Answer::Present,
         };
-        let detail = json!({
-            "path": row.path().map(|path| path.as_str().to_owned()),
-            "target": row.dest_path().map(|path| path.as_str().to_owned()),
-            "size": row.entry.size.0,
-            "words": sight.words,
-            "item": sight.item.map(|item| item.0),
-            "at": sight.at.map(String::from),
-            "by": sight.by,
-        });
+        let detail = Detail {
+            path: row.path().map(String::from),
+            target: row.dest_path().map(String::from),
+            size: row.entry.size.0,
+            words: Some(sight.words),
+            item: sight.item.map(|item| item.0),
+            at: sight.at.map(String::from),
+            by: sight.by,
+        };
         let section = self.job.slot(row.source).map(|slot| slot.label.clone()).unwrap_or_default();
         self.look(subject, section, answer, reason, &detail).await
+    }
+
+    /// Findings of files that a killed repair had let go stay open until the file has landed again, by a repair
+    /// or by a run: there is no proof of it meanwhile that could be looked at.
+    pub(super) async fn keep_under_way(&mut self) -> Result<(), StoreError> {
+        let filter = LookFilter { findings: true, section: None };
+        let mut after = String::new();
+        loop {
+            self.engine.go_on("verify")?;
+            let looks = self.engine.ledger.looks(self.job.handle.id, &filter, &after, BATCH).await?;
+            let Some(last) = looks.last() else { return Ok(()) };
+            after.clone_from(&last.subject);
+            let mut kept = Vec::new();
+            for look in looks.into_iter().filter(|look| look.at < self.begun) {
+                let Some(reason) = look.finding.as_deref().and_then(Reason::parse) else { continue };
+                let Some(id) = file_of(&look.subject).filter(|_| reason.lapses()) else { continue };
+                let Some(row) = self.engine.file(self.job, id).await? else { continue };
+                if matches!(row.state, State::Success | State::Ng) {
+                    continue;
+                }
+                *self.report.findings.entry(reason).or_default() += 1;
+                self.under_way.extend(row.dest_path().map(|path| fold_hash(path.as_str())));
+                kept.push(Looked { at: self.engine.clock.now(), ..look });
+            }
+            if !kept.is_empty() {
+                self.engine.ledger.looked(&self.job.handle, kept).await?;
+            }
+        }
     }
 
     /// Records a finding of something that is in no ledger: it has no row, so the look is all that is kept.
@@ -116,12 +186,13 @@ impl Verify<'_> {
         if !self.is_known(&subject).await? {
             self.report.new += 1;
         }
-        let detail = json!({
-            "target": path.as_str(),
-            "size": found.evidence.size.0,
-            "item": found.item.as_str(),
-            "by": found.changed_by,
-        });
+        let detail = Detail {
+            target: Some(path.as_str().to_owned()),
+            size: found.evidence.size.0,
+            item: Some(found.item.0.clone()),
+            by: found.changed_by.clone(),
+            ..Detail::default()
+        };
         self.look(subject, String::new(), Answer::Present, Reason::Foreign, &detail).await
     }
 
@@ -137,16 +208,16 @@ impl Verify<'_> {
         section: String,
         answer: Answer,
         reason: Reason,
-        detail: &serde_json::Value,
+        detail: &Detail,
     ) -> Result<(), StoreError> {
-        let owner = detail.get("path").or_else(|| detail.get("target"));
+        let owner = detail.path.as_ref().or(detail.target.as_ref()).cloned().unwrap_or_default();
         let look = Looked {
             subject,
-            owner: owner.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned(),
+            owner,
             section,
             answer,
             finding: Some(reason.name().to_owned()),
-            detail: detail.to_string(),
+            detail: serde_json::to_string(detail).unwrap_or_default(),
             at: self.engine.clock.now(),
         };
         self.engine.ledger.looked(&self.job.handle, vec![look]).await
@@ -154,17 +225,6 @@ impl Verify<'_> {
 
     /// True where an earlier verify found the same.
     async fn is_known(&self, subject: &str) -> Result<bool, StoreError> {
-        let Some((before, _)) =
-            subject.char_indices().next_back().and_then(|(at, _)| subject.split_at_checked(at))
-        else {
-            return Ok(false);
-        };
-        // The shortest subject above its own beginning is the subject itself, or one beside it.
-        let looks =
-            self.engine.ledger.looks(self.job.handle.id, &LookFilter::default(), before, BESIDE).await?;
-        Ok(looks.iter().any(|look| look.subject == subject))
+        Ok(self.engine.ledger.look(self.job.handle.id, subject).await?.is_some())
     }
 }
-
-/// Subjects that may begin like another one: kinds of finding whose words differ in the last letter alone.
-const BESIDE: usize = 64;
