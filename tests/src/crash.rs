@@ -514,6 +514,10 @@ impl Ledger for CrashLedger {
         self.fuse.around("events", self.inner.events(job, after, limit)).await
     }
 
+    async fn course(&self, job: JobId, after: i64, window: u32) -> Result<Vec<CourseRow>, StoreError> {
+        self.fuse.around("course", self.inner.course(job, after, window)).await
+    }
+
     async fn holds(&self, job: JobId, epoch: Epoch) -> Result<bool, StoreError> {
         self.fuse.around("holds", self.inner.holds(job, epoch)).await
     }

@@ -12,8 +12,9 @@ mod types;
 pub use memory::MemoryLedger;
 
 pub use types::{
-    Answer, Count, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow,
-    FoundRow, JobHandle, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    Answer, Count, CourseRow, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement,
+    FolderRow, FoundRow, JobHandle, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow,
+    Tally,
 };
 
 use async_trait::async_trait;
@@ -324,6 +325,10 @@ pub trait Ledger: Memo + Send + Sync {
 
     /// Events of a job after a sequence number, ascending.
     async fn events(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<EventRow>, StoreError>;
+
+    /// What happened in each second, by event and reason: the sums of `window` events after a sequence number,
+    /// in any order. Numbers have no gaps, so fewer events than `window` in all are the last.
+    async fn course(&self, job: JobId, after: i64, window: u32) -> Result<Vec<CourseRow>, StoreError>;
 
     /// True while this handle's epoch is the current one.
     async fn holds(&self, job: JobId, epoch: Epoch) -> Result<bool, StoreError>;

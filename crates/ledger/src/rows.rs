@@ -9,7 +9,7 @@ mod digests;
 use jiff::Timestamp;
 use landfall_core::StoreError;
 use landfall_core::ledger::intake::{Applied, ROOT};
-use landfall_core::ledger::{CursorRow, EventRow, FolderRow, FoundRow};
+use landfall_core::ledger::{CourseRow, CursorRow, EventRow, FolderRow, FoundRow};
 use landfall_core::proof::{Evidence, ProofKind, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::seal::Sealed;
@@ -495,6 +495,18 @@ pub(crate) fn event_row(row: &AnyRow, words: &Words) -> Result<EventRow, StoreEr
         comment: cells.text()?.unwrap_or_default(),
         at: cells.moment()?.unwrap_or_default(),
         epoch: Epoch(cells.number()?),
+    })
+}
+
+/// Reads the sum of some events: second, name, reason, how many, bytes.
+pub(crate) fn course_row(row: &AnyRow, words: &Words) -> Result<CourseRow, StoreError> {
+    let mut cells = Cells::of(row);
+    Ok(CourseRow {
+        second: cells.number()?,
+        name: words.text(cells.number()?)?.to_owned(),
+        reason: words.read(cells.maybe()?, Reason::parse)?,
+        events: cells.number()?.unsigned_abs(),
+        bytes: ByteSize(cells.number()?.unsigned_abs()),
     })
 }
 

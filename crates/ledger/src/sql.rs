@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use landfall_core::StoreError;
 use landfall_core::clock::Clock;
 use landfall_core::ledger::{
-    CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle,
-    Ledger, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    CourseRow, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow,
+    JobHandle, Ledger, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
 use landfall_core::proof::{Evidence, Sense};
 use landfall_core::row::FileRow;
@@ -550,6 +550,12 @@ impl Ledger for SqlLedger {
     async fn events(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         let context = Arc::clone(&self.context);
         self.read(move |tx| Box::pin(async move { reading::events(tx, &context, job, after, limit).await }))
+            .await
+    }
+
+    async fn course(&self, job: JobId, after: i64, window: u32) -> Result<Vec<CourseRow>, StoreError> {
+        let context = Arc::clone(&self.context);
+        self.read(move |tx| Box::pin(async move { reading::course(tx, &context, job, after, window).await }))
             .await
     }
 

@@ -93,8 +93,6 @@ impl SizeCount {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     Proven,
-    /// Bytes of a file that was proven then; its proof is a step of its own.
-    Carried(u64),
     Throttled,
     Deferred,
     Failed,
@@ -121,14 +119,17 @@ impl Timeline {
         WIDTHS.get(self.width).copied().unwrap_or(1)
     }
 
-    pub(crate) fn add(&mut self, at: Timestamp, step: Step) {
+    /// Adds so many events about files of so many bytes; only those of proven files are shown.
+    pub(crate) fn add(&mut self, at: Timestamp, step: Step, events: u64, bytes: u64) {
         let cell = self.cells.entry(at.as_second().div_euclid(self.seconds())).or_default();
         match step {
-            Step::Proven => cell.proven += 1,
-            Step::Carried(bytes) => cell.bytes += bytes,
-            Step::Throttled => cell.throttled += 1,
-            Step::Deferred => cell.deferred += 1,
-            Step::Failed => cell.failed += 1,
+            Step::Proven => {
+                cell.proven += events;
+                cell.bytes += bytes;
+            }
+            Step::Throttled => cell.throttled += events,
+            Step::Deferred => cell.deferred += events,
+            Step::Failed => cell.failed += events,
         }
         while self.span() > INTERVALS && self.width + 1 < WIDTHS.len() {
             self.join();
@@ -207,9 +208,8 @@ mod tests {
         let mut course = Timeline::default();
         for n in 0..5000_i64 {
             let at = Timestamp::from_second(1_700_000_000 + n * 977).unwrap();
-            course.add(at, Step::Proven);
-            course.add(at, Step::Carried(3));
-            course.add(Timestamp::from_second(1_700_000_000 - n * 13).unwrap(), Step::Throttled);
+            course.add(at, Step::Proven, 1, 3);
+            course.add(Timestamp::from_second(1_700_000_000 - n * 13).unwrap(), Step::Throttled, 1, 7);
         }
         let course = course.finish(10_000);
         assert!(course.intervals.len() <= 120, "{}", course.intervals.len());

@@ -1,7 +1,6 @@
 //! The counting: one pass over the files and one over the events side by side, then one over the findings.
 //!
-//! All in pages. Memory holds the figures, lists of at most 500 entries, 16 bytes a file (its id and size) and
-//! 16 a proof (which file, when), of which the bytes of the course are made at the end. Nothing is written.
+//! All in pages. Memory holds the figures and lists of at most 500 entries. Nothing is written.
 
 mod files;
 
@@ -9,7 +8,7 @@ use std::io;
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
-use landfall_core::ledger::{EventRow, FileFilter, JobHandle, Ledger, LookFilter, Looked, RunRow, Tally};
+use landfall_core::ledger::{CourseRow, FileFilter, JobHandle, Ledger, LookFilter, Looked, RunRow, Tally};
 use landfall_core::row::Standing;
 use landfall_core::state::{Reason, State};
 use landfall_core::{FileId, JobId, StoreError};
@@ -19,12 +18,14 @@ use crate::audit::Audit;
 use crate::buckets::{Step, Timeline};
 use crate::report::{Activity, Asked, Finding, Findings, Report, Run, Unreached};
 use crate::table::Table;
-use files::{Files, Sizes};
+use files::Files;
 
 /// The version of the report's form.
 const VERSION: u32 = 1;
 /// Rows read at a time: about a megabyte.
 const PAGE: usize = 1000;
+/// Events that the ledger sums up at a time: at worst as many sums, of about 60 bytes each.
+const WINDOW: u32 = 50_000;
 /// Runs that are read, the newest first.
 const RUNS: usize = 100;
 
@@ -68,8 +69,7 @@ pub async fn gather(
     let sealed = question.asked.seal.is_some();
     let files = Files::new(ledger.sources(job).await?, question.now, sealed);
     // Two readers at once: each alone would leave the machine half idle.
-    let (files, course) = try_join(scan(ledger, job, files, table), course(ledger, question.job)).await?;
-    let activity = course.finish(&files.sizes_by_id);
+    let (files, activity) = try_join(scan(ledger, job, files, table), course(ledger, question.job)).await?;
     let runs = runs(ledger, question.job).await?;
     let findings = findings(ledger, question.job).await?;
     let audit = Audit::last(ledger, job).await?;
@@ -149,50 +149,31 @@ async fn scan(
     Ok(files)
 }
 
-/// What the pass over the events gives: everything but the sizes of the files.
-#[derive(Debug, Default)]
-struct Course {
-    timeline: Timeline,
-    proven: Vec<(FileId, i64)>,
-    events: u64,
-}
-
-impl Course {
-    fn take(&mut self, event: &EventRow) {
-        self.events += 1;
-        if let Some(step) = step(event) {
-            self.timeline.add(event.at, step);
-        }
-        if event.name == "Proven" {
-            self.proven.push((event.file, event.at.as_second()));
-        }
-    }
-
-    fn finish(mut self, sizes: &Sizes) -> Activity {
-        for (file, second) in self.proven {
-            let at = Timestamp::from_second(second).unwrap_or_default();
-            self.timeline.add(at, Step::Carried(sizes.of(file)));
-        }
-        self.timeline.finish(self.events)
-    }
-}
-
-/// The pass over the events.
-async fn course(ledger: &dyn Ledger, job: &JobHandle) -> Result<Course, ReportError> {
-    let mut course = Course::default();
-    let mut after = 0;
+/// The pass over the events, summed up by the ledger: millions of them are a few thousand sums.
+async fn course(ledger: &dyn Ledger, job: &JobHandle) -> Result<Activity, ReportError> {
+    let mut timeline = Timeline::default();
+    let mut all = 0;
     loop {
-        let page = ledger.events(job.id, after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(course) };
-        after = last.seq;
-        page.iter().for_each(|event| course.take(event));
+        let after = i64::try_from(all).unwrap_or(i64::MAX);
+        let sums = ledger.course(job.id, after, WINDOW).await?;
+        let events = sums.iter().map(|sum| sum.events).sum::<u64>();
+        for sum in &sums {
+            if let Some(step) = step(sum) {
+                let at = Timestamp::from_second(sum.second).unwrap_or_default();
+                timeline.add(at, step, sum.events, sum.bytes.0);
+            }
+        }
+        all += events;
+        if events < u64::from(WINDOW) {
+            return Ok(timeline.finish(all));
+        }
     }
 }
 
-fn step(event: &EventRow) -> Option<Step> {
-    match event.name.as_str() {
+fn step(sum: &CourseRow) -> Option<Step> {
+    match sum.name.as_str() {
         "Proven" => Some(Step::Proven),
-        "Deferred" if event.reason == Some(Reason::Throttled) => Some(Step::Throttled),
+        "Deferred" if sum.reason == Some(Reason::Throttled) => Some(Step::Throttled),
         "Deferred" => Some(Step::Deferred),
         "Failed" | "Lapsed" => Some(Step::Failed),
         _ => None,

@@ -95,6 +95,7 @@ cases! {
     destination::a_full_pass_forgets_what_it_did_not_see,
     destination::files_match_what_lies_in_their_place,
     verifying::files_are_held_with_what_the_tree_has_of_them,
+    verifying::the_course_is_the_sum_of_the_events,
     verifying::what_is_held_for_nobody_is_a_stranger,
     verifying::the_three_dates_stay_apart_and_the_stalest_come_first,
     verifying::a_check_may_learn_what_was_not_known,

@@ -11,6 +11,7 @@ mod reading;
 mod store;
 mod verifying;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -18,8 +19,8 @@ use jiff::Timestamp;
 
 use super::Ledger;
 use super::types::{
-    CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow, JobHandle,
-    LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
+    CourseRow, CursorRow, EnrolTally, Enrolment, EventRow, FileFilter, FolderPlacement, FolderRow, FoundRow,
+    JobHandle, LookFilter, Looked, Placement, Record, RunRow, RunStart, SourceRow, Tally,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
@@ -27,7 +28,7 @@ use crate::memo::{Memo, MemoKey, MemoValue};
 use crate::proof::{Evidence, Sense};
 use crate::row::FileRow;
 use crate::store::{Owe, Owed};
-use crate::words::{Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
+use crate::words::{ByteSize, Epoch, FileId, FolderId, ItemKey, JobId, RelPath, RunId, SourceId, TreeId};
 use store::Store;
 
 /// A ledger that lives as long as the last of its clones.
@@ -484,6 +485,26 @@ impl Ledger for MemoryLedger {
         let from = usize::try_from(after.max(0)).unwrap_or(usize::MAX);
         let events = store.jobs.get(&job).map(|j| j.events.iter().skip(from).take(limit).cloned().collect());
         Ok(events.unwrap_or_default())
+    }
+
+    async fn course(&self, job: JobId, after: i64, window: u32) -> Result<Vec<CourseRow>, StoreError> {
+        let events = self.events(job, after, usize::try_from(window).unwrap_or(usize::MAX)).await?;
+        let store = self.store();
+        let files = store.jobs.get(&job).map(|held| &held.files);
+        let mut sums = BTreeMap::<_, (u64, u64)>::new();
+        for event in events {
+            let size = files.and_then(|files| files.get(&event.file)).map_or(0, |row| row.entry.size.0);
+            let sum = sums.entry((event.at.as_second(), event.name, event.reason)).or_default();
+            *sum = (sum.0 + 1, sum.1 + size);
+        }
+        let row = |((second, name, reason), (events, bytes))| CourseRow {
+            second,
+            name,
+            reason,
+            events,
+            bytes: ByteSize(bytes),
+        };
+        Ok(sums.into_iter().map(row).collect())
     }
 
     async fn holds(&self, job: JobId, epoch: Epoch) -> Result<bool, StoreError> {

@@ -392,3 +392,18 @@ pub struct EventRow {
     /// Under which lease it was written.
     pub epoch: Epoch,
 }
+
+/// Events of one second that have name and reason in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CourseRow {
+    /// The second, as a Unix time.
+    pub second: i64,
+    /// The events' name.
+    pub name: String,
+    /// Their reason.
+    pub reason: Option<Reason>,
+    /// How many.
+    pub events: u64,
+    /// The sizes of their files at the source, as they are now.
+    pub bytes: ByteSize,
+}

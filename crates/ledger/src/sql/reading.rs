@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use landfall_core::StoreError;
-use landfall_core::ledger::{Count, EventRow, FileFilter, FolderRow, FoundRow, Tally, intake};
+use landfall_core::ledger::{Count, CourseRow, EventRow, FileFilter, FolderRow, FoundRow, Tally, intake};
 use landfall_core::proof::{ProofKind, SourceLeg};
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Reason, State, Via};
@@ -16,8 +16,8 @@ use super::Context;
 use super::jobs::{bound, end_id, first_id};
 use crate::error::failed;
 use crate::rows::{
-    Cells, event_row, file_columns, file_row, folder_columns, folder_row, found_columns, found_maybe,
-    found_row, moment, state,
+    Cells, course_row, event_row, file_columns, file_row, folder_columns, folder_row, found_columns,
+    found_maybe, found_row, moment, state,
 };
 use crate::words::Words;
 
@@ -432,4 +432,22 @@ pub(super) async fn events(
     let rows = sqlx::query(EVENTS).bind(job.0).bind(after).bind(bound(limit));
     let rows = rows.fetch_all(tx).await.map_err(failed("read events"))?;
     rows.iter().map(|row| event_row(row, &context.words)).collect()
+}
+
+const COURSE: &str = "
+SELECT event.at / 1000000 AS second, event.name, event.reason, COUNT(*), CAST(SUM(file.size) AS BIGINT)
+FROM event CROSS JOIN file
+WHERE event.job = $1 AND event.seq > $2 AND event.seq <= $3 AND file.id = event.file
+GROUP BY 1, event.name, event.reason";
+
+pub(super) async fn course(
+    tx: &mut AnyConnection,
+    context: &Context,
+    job: JobId,
+    after: i64,
+    window: u32,
+) -> Result<Vec<CourseRow>, StoreError> {
+    let query = sqlx::query(COURSE).bind(job.0).bind(after).bind(after.saturating_add(i64::from(window)));
+    let rows = query.fetch_all(tx).await.map_err(failed("sum up events"))?;
+    rows.iter().map(|row| course_row(row, &context.words)).collect()
 }

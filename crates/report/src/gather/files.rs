@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use jiff::Timestamp;
+use landfall_core::SourceId;
 use landfall_core::ledger::SourceRow;
 use landfall_core::row::{FileRow, Standing};
 use landfall_core::state::{Reason, State};
-use landfall_core::{FileId, SourceId};
 
 use crate::buckets::{AgeCount, SizeCount};
 use crate::report::{Figure, Freshness, Group, Kind, List, Renamed, Row, SizeClass, SourceFigures, Totals};
@@ -20,23 +20,10 @@ const EXTENSION: usize = 12;
 /// Kinds that the report names.
 const KINDS: usize = 20;
 
-/// Sizes by file id, in the order of the scan, which is that of the ids.
-#[derive(Debug, Default)]
-pub(super) struct Sizes(Vec<(FileId, u64)>);
-
-impl Sizes {
-    /// The size of a file; 0 where a file is newer than the scan.
-    pub(super) fn of(&self, file: FileId) -> u64 {
-        let at = self.0.binary_search_by_key(&file, |(id, _)| *id);
-        at.ok().and_then(|at| self.0.get(at)).map_or(0, |(_, bytes)| *bytes)
-    }
-}
-
 /// Figures under way.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) totals: Totals,
-    pub(super) sizes_by_id: Sizes,
     sealed: bool,
     sources: BTreeMap<SourceId, SourceFigures>,
     states: BTreeMap<State, Figure>,
@@ -78,7 +65,6 @@ impl Files {
         let named = |row: SourceRow| (row.id, SourceFigures { source: row.label, ..Default::default() });
         Self {
             totals: Totals::default(),
-            sizes_by_id: Sizes::default(),
             sealed,
             sources: sources.into_iter().map(named).collect(),
             states: BTreeMap::new(),
@@ -101,7 +87,6 @@ impl Files {
     /// Counts one row; one that is not proven goes to the table.
     pub(super) fn take(&mut self, row: &FileRow, table: Option<&mut Table<'_>>) -> io::Result<()> {
         let bytes = row.entry.size.0;
-        self.sizes_by_id.0.push((row.id, bytes));
         match (row.standing, row.state) {
             (Standing::Outside, _) => {
                 self.totals.outside += 1;

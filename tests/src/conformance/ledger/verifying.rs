@@ -1,5 +1,7 @@
 //! What a verify asks: who holds what, strangers, equal contents, what was read longest ago; and the dates.
 
+use std::collections::BTreeMap;
+
 use landfall_core::ledger::FileFilter;
 use landfall_core::proof::{Evidence, Sense};
 use landfall_core::state::{Event, Reason, State};
@@ -171,4 +173,37 @@ pub(super) async fn whose_a_file_was_is_kept(setup: Setup) {
     by.name = "議事録2.docx".into();
     scene.pass(true, vec![Listed::File(by.clone())]).await;
     assert_eq!(scene.file("a").await.entry.authors, by.authors);
+}
+
+/// Whatever the window, the sums are those of the events one by one; another job's are left out.
+pub(super) async fn the_course_is_the_sum_of_the_events(setup: Setup) {
+    let (scene, _) = proven(&setup, "course").await;
+    proven(&setup, "course-of-another").await;
+    lead(&scene, "a", vec![Event::Lapsed { reason: Reason::Edited, comment: "山田".into() }]).await;
+    let sizes: BTreeMap<FileId, u64> =
+        scene.files().await.into_iter().map(|row| (row.id, row.entry.size.0)).collect();
+    let mut wanted = BTreeMap::<_, (u64, u64)>::new();
+    let events = scene.ledger.events(scene.job.id, 0, 100).await.unwrap();
+    for event in &events {
+        let sum = wanted.entry((event.at.as_second(), event.name.clone(), event.reason)).or_default();
+        *sum = (sum.0 + 1, sum.1 + sizes[&event.file]);
+    }
+    assert!(events.len() >= 10 && wanted.keys().any(|(_, _, reason)| *reason == Some(Reason::Edited)));
+    for window in [1, 3, 100] {
+        let mut sums = BTreeMap::<_, (u64, u64)>::new();
+        let mut after = 0;
+        loop {
+            let rows = scene.ledger.course(scene.job.id, after, window).await.unwrap();
+            let met: u64 = rows.iter().map(|row| row.events).sum();
+            for row in rows {
+                let sum = sums.entry((row.second, row.name, row.reason)).or_default();
+                *sum = (sum.0 + row.events, sum.1 + row.bytes.0);
+            }
+            after += i64::try_from(met).unwrap();
+            if met < u64::from(window) {
+                break;
+            }
+        }
+        assert_eq!(sums, wanted, "in windows of {window}");
+    }
 }
