@@ -276,3 +276,30 @@ fn a_run_and_a_retry_leave_alone_what_a_verify_found() {
         same(&verified(&world).await.1, &found, "again");
     });
 }
+
+/// An empty folder shows nothing of itself but that it is there, and its times.
+#[test]
+fn an_empty_folder_is_missed_and_made_again_with_its_times() {
+    in_virtual_time(async {
+        let world = voices(3);
+        world.sim.change(WorldOp::Folder { drive: None, path: "/Recordings/空の会議".into() }).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+        let times = |world: &World| {
+            let tree = world.sim.tree(Some("Documents"), "/");
+            tree.into_iter().find(|entry| entry.path.ends_with("空の会議")).map(|entry| entry.times)
+        };
+        let dated = times(&world).unwrap();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let (report, _) = verified(&world).await;
+        assert!(report.clean(), "{report:?}");
+        let path = "/Voices/空の会議".to_owned();
+        world.sim.change(WorldOp::Delete { drive: Some("Documents".into()), path }).unwrap();
+        let (report, found) = verified(&world).await;
+        assert_eq!(report.findings, BTreeMap::from([(Reason::AbsentAtDestination, 1)]));
+        assert_eq!(found.keys().next().unwrap().1, "空の会議");
+        mend(&world, &world.fuse(None)).await;
+        assert_eq!(times(&world), Some(dated), "made again with the times of the source's");
+        let (report, found) = verified(&world).await;
+        assert!(report.clean() && found.is_empty(), "{report:?}");
+    });
+}

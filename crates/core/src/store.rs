@@ -249,6 +249,8 @@ pub struct KeptTimes {
     pub created: bool,
     /// When it was last changed.
     pub modified: bool,
+    /// Both hold for folders as well, whatever is put into them later.
+    pub folders: bool,
 }
 
 /// The bytes of one file that a batch carries, which may be read more than once.

@@ -98,12 +98,13 @@ enum Kind {
     DeletedByUser,
     RewrittenLate,
     TimesLost,
+    FolderTimesLost,
     ExtraVersion,
     Foreign,
 }
 
 /// Every kind with its name, the finding, and whether it may be mended unasked.
-const KINDS: [(Kind, &str, &str, bool); 17] = [
+const KINDS: [(Kind, &str, &str, bool); 18] = [
     (Kind::Deleted, "deleted", "absent", true),
     (Kind::Truncated, "truncated", "changed", true),
     (Kind::Flipped, "flipped", "changed", true),
@@ -119,6 +120,7 @@ const KINDS: [(Kind, &str, &str, bool); 17] = [
     (Kind::DeletedByUser, "deleted-by-user", "deleted-by-user", false),
     (Kind::RewrittenLate, "rewritten-late", "rewritten", false),
     (Kind::TimesLost, "times-lost", "wrong-times", true),
+    (Kind::FolderTimesLost, "folder-times-lost", "wrong-times", true),
     (Kind::ExtraVersion, "extra-version", "extra-versions", false),
     (Kind::Foreign, "foreign", "foreign", false),
 ];
@@ -135,6 +137,7 @@ impl Kind {
         let len = content.len();
         let nameable = utf16_len(&item.name) <= LONGEST_NAME;
         match self {
+            Self::FolderTimesLost => false,
             Self::Deleted | Self::DeletedByUser | Self::Edited | Self::TimesLost => true,
             Self::Truncated => len > 1,
             Self::OtherFormat => len > 64,
@@ -176,9 +179,16 @@ impl World {
         let landed = Landed::of(self, &job);
         let mut rng = Rng::with_seed(order.seed);
         let plan = self.plan(&landed, &kinds, share(order.rate, landed.files.len()), &mut rng);
+        let mut folders = match kinds.contains(&Kind::FolderTimesLost) {
+            true => landed.dated_folders(self),
+            false => Vec::new(),
+        };
+        rng.shuffle(&mut folders);
+        folders.truncate(share(order.rate, folders.len()));
         let mut scene = Scene::new(self, &landed, order.versioned, rng);
         let mut done: Vec<Damaged> =
             plan.into_iter().filter_map(|(file, kind)| scene.damage(landed.files.get(file)?, kind)).collect();
+        done.extend(folders.into_iter().filter_map(|folder| scene.lose_folder_times(folder)));
         done.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(done)
     }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::engine::verify::{Detail, file_of};
+use crate::engine::verify::{Detail, file_of, folder_of};
 use crate::engine::{Engine, Job, Policy, RunOptions, Stage};
 use crate::error::StoreError;
-use crate::ledger::{LookFilter, Looked};
+use crate::ledger::{FolderRow, LookFilter, Looked};
 use crate::row::{FileRow, Standing};
 use crate::state::{Reason, State};
 use crate::store::{Fee, Prices};
@@ -33,6 +33,8 @@ pub enum Remedy {
     Move,
     /// The times are set again.
     SetTimes,
+    /// An empty folder is made again.
+    MakeFolder,
     /// Sent again from the source; what stands there becomes an older version.
     Send,
     /// The second one goes to the recycle bin.
@@ -49,7 +51,7 @@ impl Remedy {
     /// True where something is done.
     #[must_use]
     pub fn acts(self) -> bool {
-        matches!(self, Self::Move | Self::SetTimes | Self::Send | Self::RemoveDouble)
+        matches!(self, Self::Move | Self::SetTimes | Self::MakeFolder | Self::Send | Self::RemoveDouble)
     }
 
     /// The name in tables and JSON.
@@ -58,6 +60,7 @@ impl Remedy {
         match self {
             Self::Move => "move",
             Self::SetTimes => "set-times",
+            Self::MakeFolder => "make-folder",
             Self::Send => "send",
             Self::RemoveDouble => "remove-double",
             Self::LeaveToPerson => "leave-to-person",
@@ -127,12 +130,29 @@ pub struct RepairReport {
     pub interrupted: bool,
 }
 
-/// One open finding with its file.
+/// What a finding is about.
+enum About {
+    File(Box<FileRow>),
+    Folder(Box<FolderRow>),
+    /// Something that is in no ledger.
+    Stranger,
+}
+
+impl About {
+    fn file(&self) -> Option<&FileRow> {
+        match self {
+            Self::File(row) => Some(row),
+            Self::Folder(_) | Self::Stranger => None,
+        }
+    }
+}
+
+/// One open finding and what it is about.
 struct Open {
     look: Looked,
     reason: Reason,
-    /// The file; `None` for what is in no ledger.
-    row: Option<FileRow>,
+    /// What it is about.
+    about: About,
     remedy: Remedy,
 }
 
@@ -230,14 +250,22 @@ impl Engine {
             if !options.only.is_empty() && !options.only.contains(&reason) {
                 continue;
             }
-            let row = match file_of(&look.subject) {
-                Some(id) => self.file(job, id).await?,
-                None => None,
-            };
-            let remedy = remedy(reason, row.as_ref(), &look, options);
-            open.push(Open { look, reason, row, remedy });
+            let about = self.about(job, &look.subject).await?;
+            let remedy = remedy(reason, &about, &look, options);
+            open.push(Open { look, reason, about, remedy });
         }
         Ok(Some((open, last)))
+    }
+
+    async fn about(&self, job: &Job, subject: &str) -> Result<About, StoreError> {
+        if let Some(id) = file_of(subject) {
+            return Ok(self.file(job, id).await?.map_or(About::Stranger, |row| About::File(Box::new(row))));
+        }
+        let folder = match folder_of(subject) {
+            Some(id) => self.ledger.folder(job.handle.id, id).await?,
+            None => None,
+        };
+        Ok(folder.map_or(About::Stranger, |row| About::Folder(Box::new(row))))
     }
 
     /// Sends files again over whatever stands there, and says of each whether it is proven now.
@@ -254,7 +282,7 @@ impl Engine {
         let mut keys = BTreeSet::new();
         let mut replaces = BTreeSet::new();
         for open in &open {
-            let Some(row) = &open.row else { continue };
+            let Some(row) = open.about.file() else { continue };
             keys.insert(row.entry.key.clone());
             if !matches!(open.reason, Reason::AbsentAtDestination | Reason::DeletedByUser) {
                 replaces.insert(row.entry.key.clone());
@@ -266,7 +294,7 @@ impl Engine {
         let run = RunOptions { stage: Stage::Repair, only: Some(Arc::new(keys)), ..RunOptions::default() };
         self.run(&over, run).await?;
         for open in open {
-            let Some(row) = open.row else { continue };
+            let About::File(row) = open.about else { continue };
             let now = self.file(job, row.id).await?;
             let mended = now.as_ref().is_some_and(|row| row.state == State::Success);
             if mended {
@@ -297,10 +325,16 @@ impl Engine {
 }
 
 /// What is done about a finding.
-fn remedy(reason: Reason, row: Option<&FileRow>, look: &Looked, options: &RepairOptions) -> Remedy {
+fn remedy(reason: Reason, about: &About, look: &Looked, options: &RepairOptions) -> Remedy {
     let asked = options.include.contains(&reason);
     let by_person = Detail::of(look).by.is_some();
-    let Some(row) = row else { return Remedy::Keep };
+    let row = match about {
+        About::File(row) => row,
+        About::Folder(_) if reason == Reason::AbsentAtDestination => return Remedy::MakeFolder,
+        About::Folder(_) if by_person && !asked => return Remedy::LeaveToPerson,
+        About::Folder(_) => return Remedy::SetTimes,
+        About::Stranger => return Remedy::Keep,
+    };
     // A later run or another repair may have settled it since.
     if reason.lapses() && row.state == State::Success {
         return Remedy::Keep;
@@ -330,9 +364,11 @@ impl RepairPlan {
         let finding = self.findings.entry(open.reason.name().to_owned()).or_default();
         *finding.entry(open.remedy.name().to_owned()).or_default() += 1;
         self.acts += u64::from(open.remedy.acts());
-        let size = open.row.as_ref().map_or(0, |row| row.entry.size.0);
+        let size = open.about.file().map_or(0, |row| row.entry.size.0);
         match open.remedy {
-            Remedy::Move | Remedy::SetTimes | Remedy::RemoveDouble => self.pay(to.amend, 1),
+            Remedy::Move | Remedy::SetTimes | Remedy::MakeFolder | Remedy::RemoveDouble => {
+                self.pay(to.amend, 1)
+            }
             Remedy::Send => {
                 self.bytes += size;
                 self.pay(from.prepare, 1);

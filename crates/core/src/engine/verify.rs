@@ -6,6 +6,7 @@
 //! begins anew, but what it had read stays read (`docs/verify.md`).
 
 mod absent;
+mod folders;
 mod judge;
 mod places;
 mod reading;
@@ -28,7 +29,7 @@ use judge::Seen;
 use places::Places;
 use telling::Sight;
 
-pub(super) use telling::{ACCEPTED, Detail, file_of};
+pub(super) use telling::{ACCEPTED, Detail, file_of, folder_of};
 
 /// Files laid beside the listing at a time.
 const BATCH: usize = 1000;
@@ -198,6 +199,7 @@ impl Verify<'_> {
         self.lay_side_by_side().await?;
         if !self.options.narrows() {
             self.keep_under_way().await?;
+            self.look_at_folders().await?;
             self.look_at_strangers().await?;
         }
         if self.options.depth == Depth::Bytes {

@@ -64,6 +64,7 @@ impl<'a> Scene<'a> {
                 by = "library".to_owned();
             }
             Kind::TimesLost => self.lose_times(file, app)?,
+            Kind::FolderTimesLost => return None,
             Kind::ExtraVersion => self.write_again(file, app)?,
             Kind::Edited | Kind::MovedByUser | Kind::DeletedByUser | Kind::Foreign => {
                 by = self.named(person.who);
@@ -245,6 +246,16 @@ impl<'a> Scene<'a> {
         (item.modified, item.by) = (hand.at, hand.who);
         drive.touch(file.item);
         Some(())
+    }
+
+    /// Dates a folder as of now, as a copying program does that makes it anew.
+    pub(super) fn lose_folder_times(&mut self, folder: u32) -> Option<Damaged> {
+        let app = self.world.app();
+        let path = relative(self.drive()?, folder, self.landed.depth);
+        self.drive_mut()?.set_times(folder, Times::both(app.at), app);
+        let (kind, expect, repairable) = Kind::FolderTimesLost.facts();
+        let (kind, expect, by) = (kind.to_owned(), expect.to_owned(), self.named(app.who));
+        Some(Damaged { path, kind, to: None, by, repairable, expect })
     }
 
     fn write_again(&mut self, file: &File, hand: Hand) -> Option<()> {

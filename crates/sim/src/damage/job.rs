@@ -8,6 +8,9 @@ use crate::world::drive::Drive;
 use crate::world::item::Item;
 use crate::world::{Job, World};
 
+/// A day in seconds.
+const DAY: i64 = 86_400;
+
 /// One landed file.
 #[derive(Clone, Debug)]
 pub(super) struct File {
@@ -60,6 +63,14 @@ impl Landed {
         let name = |file: &File| target.item(file.item).map(|item| fold(&item.name)).unwrap_or_default();
         let places = files.iter().map(|file| (file.parent, name(file))).collect();
         Self { drive: job.drive, depth, files, folders, places }
+    }
+
+    /// Folders whose times a client has set: they say that they are older than their being made here.
+    pub(super) fn dated_folders(&self, world: &World) -> Vec<u32> {
+        let Some(drive) = world.drive(self.drive) else { return Vec::new() };
+        let dated =
+            |folder: &u32| drive.item(*folder).is_some_and(|item| item.fs_modified + DAY < item.created);
+        self.folders.iter().copied().filter(dated).collect()
     }
 
     fn none(drive: usize) -> Self {

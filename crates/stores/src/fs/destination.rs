@@ -82,7 +82,7 @@ impl FsDestination {
                 copy_realm: None,
                 fragment: ByteSize(FRAGMENT),
                 incremental: false,
-                keeps: KeptTimes { created: false, modified: true },
+                keeps: KeptTimes { created: false, modified: true, folders: false },
                 prices: Prices::default(),
             },
             step: STEP,

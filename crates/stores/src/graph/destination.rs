@@ -108,7 +108,8 @@ impl GraphDestination {
             copy_realm: Some(place.realm.clone()),
             fragment: settings.fragment(),
             incremental: true,
-            keeps: KeptTimes { created: true, modified: true },
+            // Unverified: that a folder's fileSystemInfo stays when something is put into the folder.
+            keeps: KeptTimes { created: true, modified: true, folders: true },
             prices: super::PRICES,
         };
         Self {

@@ -1,11 +1,11 @@
 //! What is mended at the destination itself: moved back, dated again, a double taken away.
 
-use super::{Mended, Open, Remedy};
+use super::{About, Mended, Open, Remedy};
 use crate::engine::survey::holding;
 use crate::engine::verify::{Detail, compare_published, compare_read, renewed};
 use crate::engine::{Engine, Job, trouble};
 use crate::error::{ErrorKind, StoreError};
-use crate::ledger::Looked;
+use crate::ledger::{FolderRow, Looked};
 use crate::proof::Comparison;
 use crate::row::FileRow;
 use crate::state::{Event, State};
@@ -16,11 +16,12 @@ impl Engine {
     /// Carries out one remedy that sends nothing, or none where none is due.
     pub(super) async fn mend_one(&self, job: &Job, open: Open) -> Result<Mended, StoreError> {
         self.go_on("repair")?;
-        let Open { look, reason, row, remedy } = open;
-        let outcome = match (remedy, row) {
-            (Remedy::Move, Some(row)) => self.move_back(job, row, &look).await,
-            (Remedy::SetTimes, Some(row)) => self.date_again(job, row).await,
-            (Remedy::RemoveDouble, Some(row)) => self.remove_double(job, &row, &look).await,
+        let Open { look, reason, about, remedy } = open;
+        let outcome = match (remedy, about) {
+            (Remedy::Move, About::File(row)) => self.move_back(job, *row, &look).await,
+            (Remedy::SetTimes, About::File(row)) => self.date_again(job, *row).await,
+            (Remedy::RemoveDouble, About::File(row)) => self.remove_double(job, &row, &look).await,
+            (Remedy::SetTimes | Remedy::MakeFolder, About::Folder(row)) => self.mend_folder(job, *row).await,
             _ => Ok(()),
         };
         let words = trouble(outcome)?;
@@ -86,6 +87,20 @@ impl Engine {
         let holding = Some(Box::new(renewed(&row, there)));
         let event = Event::Checked { sense: proof.sense(), holding, sha256: None, proof: None };
         self.note(&job.handle, &mut row, vec![event]).await
+    }
+
+    /// Makes sure that a folder is there, and dates it again.
+    async fn mend_folder(&self, job: &Job, row: FolderRow) -> Result<(), StoreError> {
+        let name = row.name.clone().unwrap_or_default();
+        let gone =
+            || StoreError::new(ErrorKind::NotFound, "mend", &name, "it takes part no longer; verify again");
+        let target = row.target.as_ref().ok_or_else(gone)?;
+        let item = self.folder_at(job, target).await?;
+        self.ledger.bind_folder(&job.handle, row.id, Some(item.clone())).await?;
+        for answer in job.destination.set_folder_times(&[(item, row.times.whole_seconds())]).await {
+            answer?;
+        }
+        self.ledger.folder_timed(&job.handle, row.id).await
     }
 
     async fn date_again(&self, job: &Job, row: FileRow) -> Result<(), StoreError> {

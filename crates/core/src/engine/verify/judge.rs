@@ -130,7 +130,7 @@ fn kept(row: &FileRow, keeps: KeptTimes) -> KeptTimes {
 }
 
 /// Where times that were kept are other ones, in words; compared in whole seconds, as services keep them.
-fn times_differ(kept: KeptTimes, wanted: Times, found: Times) -> Option<String> {
+pub(super) fn times_differ(kept: KeptTimes, wanted: Times, found: Times) -> Option<String> {
     let (wanted, found) = (wanted.whole_seconds(), found.whole_seconds());
     let pairs = [
         (kept.modified, "modified", wanted.modified, found.modified),
@@ -152,7 +152,7 @@ mod tests {
         let at = |text: &str| Some(text.parse().unwrap());
         let wanted = Times { created: at("2020-01-01T00:00:00Z"), modified: at("2021-06-21T09:00:00.4Z") };
         let found = Times { created: at("2024-01-01T00:00:00Z"), modified: at("2021-06-21T09:00:00Z") };
-        let both = KeptTimes { created: true, modified: true };
+        let both = KeptTimes { created: true, modified: true, folders: false };
         assert!(times_differ(both, wanted, found).is_some_and(|words| words.starts_with("created 2024")));
         assert_eq!(times_differ(KeptTimes { created: false, ..both }, wanted, found), None);
         assert_eq!(times_differ(both, Times::default(), found), None);

@@ -8,7 +8,7 @@ use crate::ledger::{Answer, FoundRow, LookFilter, Looked};
 use crate::memo::MemoKey;
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State};
-use crate::words::{FileId, ItemKey, RelPath, fold_hash};
+use crate::words::{FileId, FolderId, ItemKey, RelPath, fold_hash};
 
 /// Open findings read at a time.
 const BATCH: usize = 500;
@@ -30,6 +30,25 @@ pub(in crate::engine) fn file_of(subject: &str) -> Option<FileId> {
 /// What a stranger's finding is kept under.
 pub(super) fn stranger_subject(item: &ItemKey) -> String {
     format!("item {item}")
+}
+
+/// What a folder's finding is kept under.
+pub(super) fn folder_subject(folder: FolderId, reason: Reason) -> String {
+    format!("folder {:019} {reason}", folder.0)
+}
+
+/// The folder that a finding is about.
+pub(in crate::engine) fn folder_of(subject: &str) -> Option<FolderId> {
+    let id = subject.strip_prefix("folder ")?.split(' ').next()?;
+    id.parse().ok().map(FolderId)
+}
+
+/// What the destination answered.
+fn answer(reason: Reason) -> Answer {
+    match reason {
+        Reason::AbsentAtDestination | Reason::DeletedByUser => Answer::Absent,
+        _ => Answer::Present,
+    }
 }
 
 /// The memos of what somebody accepted, by the finding's subject: the path, or the object's revision then.
@@ -130,10 +149,6 @@ impl Verify<'_> {
             self.report.new += 1;
             self.engine.note(&self.job.handle, &mut row, vec![event]).await?;
         }
-        let answer = match reason {
-            Reason::AbsentAtDestination | Reason::DeletedByUser => Answer::Absent,
-            _ => Answer::Present,
-        };
         let detail = Detail {
             path: row.path().map(String::from),
             target: row.dest_path().map(String::from),
@@ -144,7 +159,7 @@ impl Verify<'_> {
             by: sight.by,
         };
         let section = self.job.slot(row.source).map(|slot| slot.label.clone()).unwrap_or_default();
-        self.look(subject, section, answer, reason, &detail).await
+        self.look(subject, section, answer(reason), reason, &detail).await
     }
 
     /// Findings of files that a killed repair had let go stay open until the file has landed again, by a repair
@@ -175,17 +190,9 @@ impl Verify<'_> {
         }
     }
 
-    /// Records a finding of something that is in no ledger: it has no row, so the look is all that is kept.
+    /// Records a finding of something that is in no ledger.
     pub(super) async fn find_stranger(&mut self, found: &FoundRow, path: &RelPath) -> Result<(), StoreError> {
-        let subject = stranger_subject(&found.item);
         let revision = found.revision.as_ref().map(|revision| revision.0.as_str());
-        if self.was_accepted(&subject, revision).await? {
-            return Ok(());
-        }
-        *self.report.findings.entry(Reason::Foreign).or_default() += 1;
-        if !self.is_known(&subject).await? {
-            self.report.new += 1;
-        }
         let detail = Detail {
             target: Some(path.as_str().to_owned()),
             size: found.evidence.size.0,
@@ -193,7 +200,25 @@ impl Verify<'_> {
             by: found.changed_by.clone(),
             ..Detail::default()
         };
-        self.look(subject, String::new(), Answer::Present, Reason::Foreign, &detail).await
+        self.find_rowless(stranger_subject(&found.item), Reason::Foreign, revision, &detail).await
+    }
+
+    /// Records a finding of what has no file's row, so that the look is all that is kept.
+    pub(super) async fn find_rowless(
+        &mut self,
+        subject: String,
+        reason: Reason,
+        revision: Option<&str>,
+        detail: &Detail,
+    ) -> Result<(), StoreError> {
+        if self.was_accepted(&subject, revision).await? {
+            return Ok(());
+        }
+        *self.report.findings.entry(reason).or_default() += 1;
+        if !self.is_known(&subject).await? {
+            self.report.new += 1;
+        }
+        self.look(subject, String::new(), answer(reason), reason, detail).await
     }
 
     /// True where somebody accepted this finding, and the object has not changed since.
