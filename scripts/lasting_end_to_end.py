@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A finished job, damaged, verified, repaired and accepted, over real sockets, in an empty folder.
 
-    scripts/lasting_end_to_end.py PATH_OF_LANDFALL [--files N] [--rate P%] [--seed N] [--keep]
+    scripts/lasting_end_to_end.py PATH_OF_LANDFALL [--files N] [--rate P%] [--seed N] [--scenario NAME] [--keep]
 
 1. `landfall sim`, `run`: everything lands.
 2. `sim damage --kinds all`: the simulator damages the destination and writes what a verify without fault would find.
-3. `verify --depth bytes` finds exactly that, file by file and kind by kind, and nothing else.
+3. `verify --depth bytes` finds exactly that, file by file and kind by kind, and nothing else. What the library rewrote
+   late (scenario `office`, the default) is shown to be the same by its parts.
 4. `repair` mends what may be mended and leaves other people's work alone; `accept` settles the rest; the next
    `verify --depth bytes` finds nothing. A second `repair` writes nothing.
 5. `drill` reads files back; the manifest is signed, and Debian's `minisign` and `sha256sum -c` agree with it.
@@ -25,7 +26,6 @@ import tempfile
 import time
 from pathlib import Path
 
-JOB = "voices"
 PATIENCE = 1800  # Seconds that one command may take.
 KINDS = ("absent", "changed", "misplaced", "doubled", "edited", "moved-by-user", "deleted-by-user", "foreign",
          "wrong-times", "extra-versions")
@@ -49,12 +49,12 @@ def environment():
 class World:
     """A simulator and the commands that are run against it."""
 
-    def __init__(self, binary, folder, files, seed):
-        self.binary, self.folder = binary, folder
+    def __init__(self, binary, folder, args):
+        self.binary, self.folder, self.job = binary, folder, args.scenario
         self.log = open(folder / "sim.log", "wb")
         self.process = subprocess.Popen(
-            [binary, "sim", "--listen", "127.0.0.1:0", "--config", "landfall.toml", "--scenario", "voices",
-             "--files", str(files), "--seed", str(seed)],
+            [binary, "sim", "--listen", "127.0.0.1:0", "--config", "landfall.toml", "--scenario", args.scenario,
+             "--files", str(args.files), "--seed", str(args.seed)],
             cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=self.log,
         )
         self.ready = json.loads(self.process.stdout.readline())
@@ -112,7 +112,7 @@ def damaged(world, rate, seed):
 
 def opened(world):
     """All open findings, from the list that a verify writes."""
-    return world.run("verify", JOB, "--depth", "bytes", "--list", "findings.jsonl", codes=(0, 6))
+    return world.run("verify", world.job, "--depth", "bytes", "--list", "findings.jsonl", codes=(0, 6))
 
 
 def findings(world):
@@ -123,7 +123,7 @@ def findings(world):
 
 
 def lands(world, args):
-    report = world.run("run", JOB)
+    report = world.run("run", world.job)
     check(report["complete"], "the run is not complete")
 
 
@@ -135,19 +135,22 @@ def is_found(world, args):
     wrong = differences(expected(answers), found(report))
     check(not wrong, "\n    ".join([f"{len(wrong)} differences", *wrong[:20]]))
     check(report["unknown"] == 0, f"{report['unknown']} unknown")
+    late = sum(line["expect"] == "rewritten" for line in answers)
+    print(f"  rewritten late and shown to be the same: {report['rewritten']} of {late}")
+    check(report["rewritten"] == late, "what was rewritten late was not shown to be the same")
     check(sum(report["findings"].values()) == sum(expected(answers).values()), "the counts are not those of the list")
     (world.folder / "kept.json").write_text(json.dumps(answers))
 
 
 def is_repaired(world, args):
     answers = json.loads((world.folder / "kept.json").read_text())
-    report = world.run("repair", JOB, codes=(0, 1))
+    report = world.run("repair", world.job, codes=(0, 1))
     mendable = [line for line in answers if line["repairable"] and line["expect"] != "rewritten"]
     print(f"  repair: plan {report['plan']['acts']} acts, {report['plan']['requests']} requests, "
           f"{report['plan']['bytes']} bytes; mended {report['mended']}, failed {report['failed']}")
     check(report["failed"] == 0, f"{report['failed']} not mended: {report['files'][:3]}")
     check(report["mended"] == len(mendable), f"{report['mended']} mended of {len(mendable)}")
-    again = world.run("repair", JOB, codes=(0, 1))
+    again = world.run("repair", world.job, codes=(0, 1))
     check(again["plan"]["acts"] == 0, "a second repair would do something")
     left = findings(world)
     wanted = expected([line for line in answers if not line["repairable"]])
@@ -156,11 +159,11 @@ def is_repaired(world, args):
 
 
 def is_accepted(world, args):
-    report = world.run("accept", JOB, "**")
+    report = world.run("accept", world.job, "**")
     check(report["failed"] == 0, f"not accepted: {report['files'][:3]}")
     report = findings(world)
     check(report["clean"], f"not clean after accept: {report['findings']} unknown {report['unknown']}")
-    run = world.run("run", JOB)
+    run = world.run("run", world.job)
     check(run["complete"], "the job is no longer complete")
 
 
@@ -171,14 +174,14 @@ def outside(world, *command, folder="."):
 
 
 def outsiders_agree(world, args):
-    drill = world.run("drill", JOB, "--sample", "20")
+    drill = world.run("drill", world.job, "--sample", "20")
     print("  drill:", {name: drill[name] for name in ("files", "equal", "different") if name in drill})
     world.run("manifest", "key", "secret.key")
     # 1: what people deleted, and somebody accepted, is not there and not in the manifest.
-    world.run("manifest", JOB, "--out", "m.jsonl", "--key", "secret.key", "--sums", "SHA256SUMS", codes=(0, 1))
+    world.run("manifest", world.job, "--out", "m.jsonl", "--key", "secret.key", "--sums", "SHA256SUMS", codes=(0, 1))
     outside(world, "minisign", "-Vm", "m.jsonl", "-p", "secret.key.pub")
-    world.run("manifest", "check", "m.jsonl", "--key", "secret.key.pub", "--job", JOB)
-    world.run("restore", JOB, "back", codes=(0, 1))
+    world.run("manifest", "check", "m.jsonl", "--key", "secret.key.pub", "--job", world.job)
+    world.run("restore", world.job, "back", codes=(0, 1))
     outside(world, "sha256sum", "--quiet", "-c", "../SHA256SUMS", folder="back")
     lines = (world.folder / "m.jsonl").read_text().splitlines(keepends=True)
     line = lines[len(lines) // 2]
@@ -190,8 +193,8 @@ def outsiders_agree(world, args):
 
 
 def is_reported(world, args):
-    report = world.run("report", JOB, codes=(0, 1, 6))
-    status = world.run("status", JOB, codes=(0, 1))
+    report = world.run("report", world.job, codes=(0, 1, 6))
+    status = world.run("status", world.job, codes=(0, 1))
     proven, success = report["totals"]["proven"]["files"], status["states"]["SUCCESS"]["files"] if isinstance(
         status["states"]["SUCCESS"], dict) else status["states"]["SUCCESS"]
     check(proven == success, f"the report says {proven}, the ledger {success}")
@@ -205,11 +208,12 @@ def main():
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--rate", default="5%")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--scenario", default="office", choices=("office", "voices"))
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
     binary = str(Path(args.landfall).resolve())
     folder = Path(tempfile.mkdtemp(prefix="landfall-lasting-"))
-    world = World(binary, folder, args.files, args.seed)
+    world = World(binary, folder, args)
     passed, failed = 0, 0
     try:
         for step in (lands, is_found, is_repaired, is_accepted, outsiders_agree, is_reported):
@@ -218,7 +222,7 @@ def main():
                 step(world, args)
                 passed += 1
             except (Failed, subprocess.TimeoutExpired, json.JSONDecodeError, KeyError) as error:
-                print(f"FAILED {step.__name__}: {error!r}" if isinstance(error, KeyError) else f"FAILED {step.__name__}: {error}")
+                print(f"FAILED {step.__name__}: {error if isinstance(error, Failed) else repr(error)}")
                 failed += 1
                 break
     finally:

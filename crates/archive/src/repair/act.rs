@@ -302,7 +302,7 @@ impl Archive {
         ward: &mut Ward,
         sends: Vec<(PostKey, Planned)>,
     ) -> Result<Vec<(PostKey, Planned)>, StoreError> {
-        let (mut now, mut later, mut over) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let (mut now, mut later, mut over) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         for (key, planned) in sends {
             let Step::Send { name, media, replaces, siblings } = &planned.step else { continue };
             let wanted = Wanted {
@@ -322,7 +322,7 @@ impl Archive {
             self.send_again(&item).await?;
             // What lies there was weighed, and is not what belongs there.
             if planned.finding == Finding::Changed {
-                over.insert(item.clone());
+                over.insert(item.clone(), None);
             }
             now.insert(item, (key, planned));
         }

@@ -188,3 +188,26 @@ fn what_cannot_be_meant_is_refused_in_words() {
         assert!(refused.stderr.contains(says), "{words:?}: {}", refused.stderr);
     }
 }
+
+/// A damaged document is sent again, and the library rewrites it again: then its parts are what is compared, and
+/// only the revision that was shown to be wrong gives way.
+#[test]
+fn what_the_library_rewrites_is_sent_again_and_proven_by_its_parts() {
+    let served = Served::start(&["--scenario", "office", "--files", "80", "--seed", "3"]);
+    let bench = &served.bench;
+    assert_eq!(bench.landfall(&["run", "office"]).code, 0);
+    let inspect = served.inspect();
+    let kinds = "truncated,other-format,flipped,flipped-silently,deleted,rewritten-late";
+    let damage = ["sim", "damage", "--inspect", &inspect, "--kinds", kinds, "--rate", "60%", "--seed", "4"];
+    assert_eq!(bench.landfall(&[&damage[..], &["--answers", "a.jsonl"]].concat()).code, 0);
+    let answers = bench.read("a.jsonl");
+    let late = answers.lines().filter(|line| line.contains("\"rewritten\"")).count();
+    let wrong = answers.lines().count() - late;
+    assert!(late > 3 && wrong > 20, "{answers}");
+    let found = bench.landfall(&["verify", "office", "--depth", "bytes", "--json"]);
+    assert_eq!((found.code, &found.json()["rewritten"]), (6, &late.into()), "{}", found.stderr);
+    let mended = bench.landfall(&["repair", "office", "--json"]).json();
+    assert_eq!((&mended["mended"], &mended["failed"]), (&wrong.into(), &0.into()), "{mended}");
+    let clean = bench.landfall(&["verify", "office", "--depth", "bytes"]);
+    assert_eq!(clean.code, 0, "{}", clean.stdout);
+}

@@ -1,6 +1,6 @@
 //! A job as the engine sees it: sources resolved, a destination, and what the user wants done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::rewriting::Rewriting;
 use crate::seal::Seal;
 use crate::state::Via;
 use crate::store::{Destination, OnConflict, Source};
-use crate::words::{ByteSize, ItemKey, RelPath, SourceId, TreeId};
+use crate::words::{ByteSize, ItemKey, RelPath, Revision, SourceId, TreeId};
 
 /// One source of a job.
 #[derive(Clone)]
@@ -83,9 +83,9 @@ pub enum NamePolicy {
 pub struct Policy {
     /// What to do where something else stands under the name.
     pub on_conflict: OnConflict,
-    /// Files that take the place of whatever stands there, whatever `on_conflict` says: it was shown not to be
-    /// what belongs there.
-    pub replaces: Arc<BTreeSet<ItemKey>>,
+    /// What was shown not to be a file, by the file's key, in the revision that was looked at (`None`: in any): the
+    /// file takes its place, whatever `on_conflict` says and whatever hash it publishes.
+    pub replaces: Arc<BTreeMap<ItemKey, Option<Revision>>>,
     /// What to do with names that cannot land.
     pub names: NamePolicy,
     /// Which files take part.
@@ -107,10 +107,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// What to do where something else stands under a file's name.
+    /// True where this revision in a file's place was shown not to be the file.
     #[must_use]
-    pub fn conflict(&self, key: &ItemKey) -> OnConflict {
-        if self.replaces.contains(key) { OnConflict::Replace } else { self.on_conflict }
+    pub fn is_shown_wrong(&self, key: &ItemKey, there: Option<&Revision>) -> bool {
+        self.replaces.get(key).is_some_and(|wrong| wrong.is_none() || wrong.as_ref() == there)
     }
 }
 

@@ -309,7 +309,7 @@ impl Engine {
         words: String,
     ) -> Result<(), StoreError> {
         // It was shown not to be what belongs there, whoever put it there.
-        if job.policy.replaces.contains(&row.entry.key) {
+        if job.policy.is_shown_wrong(&row.entry.key, there.revision.as_ref()) {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
         let ours = matches!(row.via, Some(Via::Stream | Via::Spool | Via::Copy));
@@ -320,7 +320,7 @@ impl Engine {
             return self.remark(job, row, Reason::CorruptAtDestination, &words, Some(there)).await;
         }
         // Both need the file sent: as a new version of that object, or under another name beside it.
-        if job.policy.conflict(&row.entry.key) != OnConflict::Keep {
+        if job.policy.on_conflict != OnConflict::Keep {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
         self.remark(job, row, Reason::DifferentAtDestination, &words, Some(there)).await

@@ -87,6 +87,9 @@ pub struct RepairOptions {
     pub only: BTreeSet<Reason>,
     /// Doubles are taken away where the file they repeat is proven.
     pub remove_doubles: bool,
+    /// The sources are gone for good: what could only be sent again is left as it is, for a try would end in NG
+    /// with a reason that hides what is wrong with it.
+    pub sourceless: bool,
 }
 
 /// What will be done, before anything is.
@@ -280,12 +283,18 @@ impl Engine {
             return Ok(());
         }
         let mut keys = BTreeSet::new();
-        let mut replaces = BTreeSet::new();
+        let mut replaces = BTreeMap::new();
         for open in &open {
             let Some(row) = open.about.file() else { continue };
             keys.insert(row.entry.key.clone());
             if !matches!(open.reason, Reason::AbsentAtDestination | Reason::DeletedByUser) {
-                replaces.insert(row.entry.key.clone());
+                let item =
+                    Detail::of(&open.look).item().or(row.holding.as_ref().map(|held| held.item.clone()));
+                let found = match item {
+                    Some(item) => self.ledger.found_item(job.tree, &item).await?,
+                    None => None,
+                };
+                replaces.insert(row.entry.key.clone(), found.and_then(|found| found.revision));
             }
             self.let_go(job, row.clone(), open.reason).await?;
         }
@@ -349,7 +358,7 @@ fn remedy(reason: Reason, about: &About, look: &Looked, options: &RepairOptions)
         | Reason::ChangedAtDestination
         | Reason::Edited
         | Reason::DeletedByUser => {
-            if row.standing == Standing::In {
+            if row.standing == Standing::In && !options.sourceless {
                 Remedy::Send
             } else {
                 Remedy::NoSource

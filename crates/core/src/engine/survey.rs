@@ -164,7 +164,7 @@ impl Engine {
                 .iter()
                 .filter(|(row, found)| is_same_place(row, found))
                 // What is to be replaced is not taken for the file, whatever hash it publishes.
-                .filter(|(row, _)| row.intended || !job.policy.replaces.contains(&row.entry.key))
+                .filter(|(row, found)| !job.policy.is_shown_wrong(&row.entry.key, found.revision.as_ref()))
                 .map(|(row, found)| Record {
                     file: row.id,
                     expect: row.state,

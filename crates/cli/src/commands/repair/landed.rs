@@ -26,9 +26,9 @@ pub(super) async fn repair(
     args: &Repair,
     started: Instant,
 ) -> Result<Exit, CommandError> {
-    let mut options = options(args)?;
-    if session.closed.is_some() {
-        without_source(context, &mut options)?;
+    let options = RepairOptions { sourceless: session.closed.is_some(), ..options(args)? };
+    if options.sourceless {
+        context.screen.note(t!("repair.landed.closed"));
     }
     let (ledger, handle) = (&session.engine.ledger, &session.job.handle);
     let plan = session.engine.plan_repair(&session.job, &options).await?;
@@ -100,30 +100,8 @@ fn options(args: &Repair) -> Result<RepairOptions, CommandError> {
         include: kinds(&args.include)?,
         only: kinds(&args.pattern)?,
         remove_doubles: args.remove_doubles,
+        sourceless: false,
     })
-}
-
-/// What needs the source's bytes stays a finding: tried, it would be NG for a reason that hides what is wrong with it.
-fn without_source(context: &Context, options: &mut RepairOptions) -> Result<(), CommandError> {
-    let mendable = [
-        Reason::Misplaced,
-        Reason::Doubled,
-        Reason::MovedByUser,
-        Reason::Foreign,
-        Reason::WrongTimes,
-        Reason::ExtraVersions,
-    ];
-    options.only = match options.only.is_empty() {
-        true => mendable.into(),
-        false => options.only.iter().copied().filter(|kind| mendable.contains(kind)).collect(),
-    };
-    if options.only.is_empty() {
-        let detail =
-            "the job is closed: what was asked for could only be sent again from the source, which is gone";
-        return Err(CommandError::new(Code::SourceClosed, detail));
-    }
-    context.screen.note(t!("repair.landed.closed"));
-    Ok(())
 }
 
 fn exit(report: &RepairReport, plan: &RepairPlan, dry: bool) -> Exit {

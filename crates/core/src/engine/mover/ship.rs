@@ -190,7 +190,9 @@ impl Mover {
             path,
             evidence: Evidence { size, digests: row.ours.clone() },
             bytes: Box::new(Lying { spool: self.engine.spool.clone(), file: row.id }),
-            replace: ours_before || self.job.policy.conflict(&row.entry.key) == OnConflict::Replace,
+            replace: ours_before
+                || self.job.policy.on_conflict == OnConflict::Replace
+                || self.job.policy.replaces.contains_key(&row.entry.key),
         }))
     }
 

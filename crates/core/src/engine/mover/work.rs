@@ -236,12 +236,12 @@ impl Mover {
             return Ok(Next::Replace(there.item));
         }
         // It was read and found to be other bytes, although the service may publish the hash of the right ones.
-        let shown_wrong = self.job.policy.replaces.contains(&row.entry.key) && (differs || !row.intended);
+        let shown_wrong = self.job.policy.is_shown_wrong(&row.entry.key, there.revision.as_ref());
         if shown_wrong && turn == 0 {
             return Ok(Next::Replace(there.item));
         }
         if differs && !may_be_ours {
-            match self.job.policy.conflict(&row.entry.key) {
+            match self.job.policy.on_conflict {
                 OnConflict::Replace if turn == 0 => return Ok(Next::Replace(there.item)),
                 OnConflict::Rename if turn < RENAMES => {
                     self.rename(row, turn + 2).await?;
