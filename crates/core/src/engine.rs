@@ -86,6 +86,14 @@ pub(crate) fn trouble(outcome: Result<(), StoreError>) -> Result<String, StoreEr
     }
 }
 
+/// What was shown to stand in a file's place.
+pub(crate) struct Shown {
+    pub(crate) there: Holding,
+    pub(crate) proof: Proof,
+    /// Digests that are to count as ours from now on; none where those at hand stay.
+    pub(crate) sent: Digests,
+}
+
 impl Engine {
     /// Applies events to one row, durably, then to the copy at hand.
     pub(crate) async fn note(
@@ -129,17 +137,15 @@ impl Engine {
         Ok(rows.into_iter().find(|row| row.id == id))
     }
 
-    /// Makes a row whose proof was taken back SUCCESS again, by the ordinary way and a new proof. `sent` are
-    /// digests that are to count as ours from now on; none where those at hand stay.
+    /// Makes a row whose proof was taken back SUCCESS again, by the ordinary way and a new proof.
     pub(crate) async fn land_again(
         &self,
         job: &Job,
         row: &mut FileRow,
-        there: Holding,
-        proof: Proof,
-        sent: Digests,
+        shown: Shown,
         why: &str,
     ) -> Result<(), StoreError> {
+        let Shown { there, proof, sent } = shown;
         let (via, leg) = (row.via.unwrap_or(Via::AlreadyThere), Some(proof.leg()));
         let present = Event::Present { holding: there, via, sent, leg, reason: Reason::Unproven };
         let mut events = vec![present, Event::Proven(proof)];

@@ -376,7 +376,7 @@ impl RepairPlan {
         let size = open.about.file().map_or(0, |row| row.entry.size.0);
         match open.remedy {
             Remedy::Move | Remedy::SetTimes | Remedy::MakeFolder | Remedy::RemoveDouble => {
-                self.pay(to.amend, 1)
+                self.pay(to.amend, 1);
             }
             Remedy::Send => {
                 self.bytes += size;

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::engine::verify::{ACCEPTED, Detail, file_of};
-use crate::engine::{Engine, Job, trouble};
+use crate::engine::{Engine, Job, Shown, trouble};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{FoundRow, LookFilter, Looked};
 use crate::memo::{MemoKey, MemoValue};
@@ -124,7 +124,8 @@ impl Engine {
             Comparison::Undecided => return Err(self.unlike(&row, "no digest in common")),
             Comparison::Differs(words) => return Err(self.unlike(&row, &words)),
         };
-        self.land_again(job, &mut row, there, proof, read.digests, "accepted as it is").await
+        let shown = Shown { there, proof, sent: read.digests };
+        self.land_again(job, &mut row, shown, "accepted as it is").await
     }
 
     fn unlike(&self, row: &FileRow, words: &str) -> StoreError {

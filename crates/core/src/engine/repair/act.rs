@@ -3,7 +3,7 @@
 use super::{About, Mended, Open, Remedy};
 use crate::engine::survey::holding;
 use crate::engine::verify::{Detail, compare_published, compare_read, renewed};
-use crate::engine::{Engine, Job, trouble};
+use crate::engine::{Engine, Job, Shown, trouble};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{FolderRow, Looked};
 use crate::proof::Comparison;
@@ -82,7 +82,8 @@ impl Engine {
             Comparison::Undecided => return Err(differs(&row, "no digest in common")),
         };
         if row.state != State::Success {
-            return self.land_again(job, &mut row, there, proof, crate::Digests::none(), "mended").await;
+            let shown = Shown { there, proof, sent: crate::Digests::none() };
+            return self.land_again(job, &mut row, shown, "mended").await;
         }
         let holding = Some(Box::new(renewed(&row, there)));
         let event = Event::Checked { sense: proof.sense(), holding, sha256: None, proof: None };

@@ -7,7 +7,7 @@ use super::telling::Sight;
 use super::{ASKING, Sample, Verify, compare_published, compare_read, renewed};
 use crate::engine::parts::Parts;
 use crate::engine::survey::holding;
-use crate::engine::{Engine, Job};
+use crate::engine::{Engine, Job, Shown};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FoundRow;
 use crate::proof::{Comparison, Proof, Sense, agree};
@@ -202,8 +202,8 @@ impl Verify<'_> {
     ) -> Result<(), StoreError> {
         self.report.recovered += 1;
         self.report.held += 1;
-        let nothing = crate::Digests::none();
-        self.engine.land_again(self.job, &mut row, there, proof, nothing, "it stands there again").await
+        let shown = Shown { there, proof, sent: crate::Digests::none() };
+        self.engine.land_again(self.job, &mut row, shown, "it stands there again").await
     }
 
     /// The revision is another one and the content the same: more versions, or a change of no account.
