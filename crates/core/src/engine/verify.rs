@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::engine::{Engine, Filters, Job};
+use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::FileFilter;
 use crate::proof::{Comparison, Evidence, Proof, ProofKind, Sense, SourceLeg, agree};
@@ -89,22 +89,16 @@ pub struct VerifyOptions {
     pub since: Option<Timestamp>,
     /// At most this many files.
     pub limit: Option<u64>,
-    /// Only files whose path matches.
-    pub paths: Filters,
 }
 
 impl VerifyOptions {
     /// True where not every file is looked at: what was not met may then not be forgotten.
     fn narrows(&self) -> bool {
-        self.since.is_some()
-            || self.limit.is_some()
-            || self.paths.fingerprint() != Filters::default().fingerprint()
+        self.since.is_some() || self.limit.is_some()
     }
 
     fn takes(&self, row: &FileRow) -> bool {
-        let path = row.path();
         self.since.is_none_or(|since| row.changed_at >= since)
-            && path.is_none_or(|path| self.paths.take_path(&path))
     }
 }
 

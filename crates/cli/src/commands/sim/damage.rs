@@ -3,7 +3,8 @@
 //! Owns the one request and the file of answers. What is damaged, and how, is the simulator's.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::Path;
 
 use futures_util::TryStreamExt as _;
 use landfall_core::Code;
@@ -13,8 +14,8 @@ use landfall_stores::wire::{ReqwestTransport, USER_AGENT};
 use rust_i18n::t;
 use serde_json::{Value, json};
 
-use super::unwritable;
 use crate::args::Damage;
+use crate::commands::whole::{Whole, unwritable};
 use crate::error::{CommandError, Exit};
 use crate::ui::count;
 use crate::wiring::Context;
@@ -29,27 +30,12 @@ pub(super) async fn damage(context: &Context, args: &Damage) -> Result<Exit, Com
         versioned: args.versioned,
     };
     // Damage is not undone: that the answers can be written is found out before.
-    let part = beside(&args.answers);
-    std::fs::write(&part, "").map_err(|error| unwritable(&part, &error))?;
-    let lines = match post(&args.inspect, &order).await {
-        Ok(lines) => lines,
-        Err(error) => {
-            // Empty, and no answer to anything.
-            drop(std::fs::remove_file(&part));
-            return Err(error);
-        }
-    };
-    std::fs::write(&part, &lines)
-        .and_then(|()| std::fs::rename(&part, &args.answers))
-        .map_err(|error| unwritable(&args.answers, &error))?;
+    let mut answers = Whole::begin(&args.answers)?;
+    let lines = post(&args.inspect, &order).await?;
+    answers.write_all(&lines).map_err(|error| unwritable(&args.answers, &error))?;
+    answers.commit()?;
     show(context, &lines, &args.answers)?;
     Ok(Exit::Complete)
-}
-
-fn beside(answers: &Path) -> PathBuf {
-    let mut name = answers.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    answers.with_file_name(name)
 }
 
 /// The simulator's answer, a line of JSON for each damaged file.

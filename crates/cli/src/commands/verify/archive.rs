@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Depth, Verify};
+use crate::commands::whole::Whole;
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, Screen, count, span};
 use crate::wiring::{Context, Session};
@@ -117,8 +118,7 @@ async fn write_progress(archive: &Archive, report: &VerifyReport, path: &Path) -
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(refuse)?;
     }
-    let part = path.with_extension("json.part");
-    std::fs::write(&part, progress.write()).and_then(|()| std::fs::rename(&part, path)).map_err(refuse)
+    Whole::write(path, progress.write().as_bytes())
 }
 
 /// What a report does not know of itself.

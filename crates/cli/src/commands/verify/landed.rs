@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use landfall_core::engine::{Filters, Sample, VerifyOptions, VerifyReport};
+use landfall_core::engine::{Sample, VerifyOptions, VerifyReport};
 use landfall_core::ledger::{LookFilter, Looked, RunStart, Tally};
 use landfall_core::state::{Reason, State};
 use rust_i18n::t;
@@ -66,7 +66,6 @@ fn options(args: &Verify) -> Result<VerifyOptions, CommandError> {
         sample: args.sample.map_or(Sample::All, |sample| sample.0),
         since: args.posts.since.as_deref().map(since).transpose()?,
         limit: args.limit,
-        paths: Filters::default(),
     })
 }
 
