@@ -139,6 +139,9 @@ impl Kind {
         match self {
             Self::FolderTimesLost => false,
             Self::Deleted | Self::DeletedByUser | Self::Edited | Self::TimesLost => true,
+            // In a document that the library writes into, a bit may fall into what is the library's own: then nothing
+            // of the file is lost, and nobody could tell it from the library's next writing.
+            Self::Flipped => len > 0 && !(rewrites && enrich::is_parsed(&item.name, content)),
             Self::Truncated => len > 1,
             Self::OtherFormat => len > 64,
             Self::SwappedFragments => {
