@@ -9,14 +9,17 @@
    late (scenario `office`, the default) is shown to be the same by its parts.
 4. `repair` mends what may be mended and leaves other people's work alone; `accept` settles the rest; the next
    `verify --depth bytes` finds nothing. A second `repair` writes nothing.
-5. `drill` reads files back; the manifest is signed, and Debian's `minisign` and `sha256sum -c` agree with it.
-6. The report's figures are the ledger's.
+5. Documents that are not what their names say (scenario `office`): a changed member with a good check value, a zip bomb, a
+   zip whose names climb, each behind `.docx`. A verify that reads the listing alone finds them, a repair mends them.
+6. `drill` reads files back; the manifest is signed, and Debian's `minisign` and `sha256sum -c` agree with it.
+7. The report's figures are the ledger's.
 
 Prints what it saw, then what failed, and `N passed, N failed`. Needs Python's own library, minisign and sha256sum.
 """
 
 import argparse
 import collections
+import io
 import json
 import os
 import shutil
@@ -24,6 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
+import urllib.request
+import zipfile
 from pathlib import Path
 
 PATIENCE = 1800  # Seconds that one command may take.
@@ -167,6 +173,66 @@ def is_accepted(world, args):
     check(run["complete"], "the job is no longer complete")
 
 
+def graph(world, method, path, body=None):
+    """One request of a plain client: the answer's bytes."""
+    env, tenant = world.ready["env"], world.ready["env"]["AZURE_TENANT_ID"]
+    words = {"grant_type": "client_credentials", "client_id": env["AZURE_CLIENT_ID"],
+             "client_secret": env["AZURE_CLIENT_SECRET"], "scope": "https://graph.microsoft.com/.default"}
+    login = urllib.request.Request(f"{world.ready['login']}/{tenant}/oauth2/v2.0/token",
+                                   data=urllib.parse.urlencode(words).encode())
+    with urllib.request.urlopen(login) as answer:
+        token = json.load(answer)["access_token"]
+    request = urllib.request.Request(world.ready["graph"] + path, data=body, method=method)
+    request.add_unredirected_header("Authorization", f"Bearer {token}")
+    request.add_header("Content-Type", "application/octet-stream")
+    with urllib.request.urlopen(request) as answer:
+        return answer.read()
+
+
+def zipped(members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def is_not_fooled(world, args):
+    if args.scenario != "office":
+        print("  no documents here")
+        return
+    site = json.loads(graph(world, "GET", "/sites/contoso.sharepoint.com:/sites/Archive"))
+    drives = json.loads(graph(world, "GET", f"/sites/{site['id']}/drives"))["value"]
+    drive = next(drive["id"] for drive in drives if drive["name"] == "Documents")
+    world.run("manifest", world.job, "--out", "held.jsonl", codes=(0, 1))
+    held = [json.loads(line) for line in (world.folder / "held.jsonl").read_text().splitlines()]
+    documents = [line for line in held if line.get("path", "").endswith(".docx") and "held" in line][:3]
+    check(len(documents) == 3, "there are no three documents that the library rewrote")
+    place = {line["path"]: f"/drives/{drive}/items/{line['id']}/content" for line in documents}
+    whole = graph(world, "GET", place[documents[0]["path"]])
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    owned = ("docProps/", "customXml/", "_rels/", "[Content_Types].xml", "word/_rels/")
+    changed = next((name for name in members if name.startswith("word/media/")),
+                   max((name for name in members if not name.startswith(owned)), key=lambda name: len(members[name])))
+    content = members[changed]
+    forged = {**members, changed: content[:-1] + bytes([content[-1] ^ 1])}
+    hostile = (zipped(forged), zipped({**members, "word/media/bomb.png": bytes(256 << 20)}),
+               zipped({**members, "../../../etc/climbed": b"?"}))
+    for line, bytes_there in zip(documents, hostile):
+        graph(world, "PUT", place[line["path"]], bytes_there)
+    report = world.run("verify", world.job, "--list", "hostile.jsonl", codes=(0, 6))
+    lines = [json.loads(line) for line in (world.folder / "hostile.jsonl").read_text().splitlines()]
+    for line in lines:
+        print(f"  {line['finding']}: {line['path']}: {line['words']}")
+    check({line["path"] for line in lines} == set(place), f"found {report['findings']}")
+    check(any(changed in line["words"] for line in lines), f"the changed member {changed} is not named")
+    mended = world.run("repair", world.job)
+    check((mended["mended"], mended["failed"]) == (3, 0), f"{mended['mended']} mended, {mended['failed']} failed")
+    report = findings(world)
+    check(report["clean"], f"not clean after the repair: {report['findings']}")
+
+
 def outside(world, *command, folder="."):
     """A program of somebody else's."""
     done = subprocess.run(command, cwd=world.folder / folder, capture_output=True, timeout=PATIENCE)
@@ -216,7 +282,7 @@ def main():
     world = World(binary, folder, args)
     passed, failed = 0, 0
     try:
-        for step in (lands, is_found, is_repaired, is_accepted, outsiders_agree, is_reported):
+        for step in (lands, is_found, is_repaired, is_accepted, is_not_fooled, outsiders_agree, is_reported):
             try:
                 print(step.__name__.replace("_", " "), flush=True)
                 step(world, args)
