@@ -5,8 +5,10 @@
 //! goes on where it was. Order within a listing is not promised: children may come before parents,
 //! one key may come many times (the last one counts), pages may be empty.
 
+mod aside;
 mod listing;
 
+pub use aside::{Aside, folder_at};
 pub use listing::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 
 use async_trait::async_trait;
@@ -512,6 +514,15 @@ pub trait Destination: Send + Sync {
     /// `Changed` where the object is no longer what is described.
     async fn remove(&self, from: &Holding) -> Result<(), StoreError> {
         Err(unable("remove", &from.item, "this place keeps nothing that was removed"))
+    }
+
+    /// Takes away something of our own that is no file of any job (an old snapshot of the ledger): as
+    /// [`Destination::remove`], and for good where the place has nothing like a recycle bin.
+    ///
+    /// # Errors
+    /// As [`Destination::remove`].
+    async fn discard(&self, from: &Holding) -> Result<(), StoreError> {
+        self.remove(from).await
     }
 
     /// Sets the times of an object and says what it is then. Repeating it changes nothing, but may cost a version.

@@ -16,12 +16,13 @@ use landfall_core::memo::MemoKey;
 use landfall_core::proof::Evidence;
 use landfall_core::state::Reason;
 use landfall_core::store::{
-    Copy, Destination, DestinationCaps, Found, Holding, KeptTimes, Landed, Listing, Prices, Put,
+    Copy, Destination, DestinationCaps, Found, Holding, KeptTimes, Landed, Listed, Listing, Prices, Put,
 };
 use landfall_core::transport::Body;
 use landfall_core::words::{Cursor, ItemKey};
 use landfall_core::{ByteSize, Code, ErrorKind, RelPath, StoreError, Times};
 
+use super::children::{Reading, Readings};
 use super::errors::{Side, blocking, named};
 use super::names::{maps, refuses};
 use super::place::{Root, body, folder, is_same, open_plain, parent, path_of, revision, set_times, sync};
@@ -41,6 +42,7 @@ pub struct FsDestination {
     root: Arc<Root>,
     identity: String,
     caps: DestinationCaps,
+    readings: Readings,
     pub(super) step: u64,
     /// False in tests that play a file system without hard links.
     pub(super) links: bool,
@@ -85,6 +87,7 @@ impl FsDestination {
                 keeps: KeptTimes { created: false, modified: true, folders: false },
                 prices: Prices::default(),
             },
+            readings: Readings::default(),
             step: STEP,
             links: true,
         })
@@ -216,6 +219,24 @@ impl Destination for FsDestination {
         Ok(Box::new(FsListing::new(Side::Destination, subject, root, since.is_some())))
     }
 
+    async fn children(
+        &self,
+        parent: &ItemKey,
+        page: Option<Cursor>,
+    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
+        let key = if parent.as_str() == ROOT { String::new() } else { parent.0.clone() };
+        let subject = key.clone();
+        let reading = match &page {
+            None => self.blocking("list", &subject, false, move |root| Reading::begin(root, key)).await?,
+            Some(page) => self.readings.resume(page, &key).ok_or_else(|| {
+                let detail = "this page of the folder is no longer known";
+                StoreError::new(ErrorKind::Interrupted, "list", subject.clone(), detail)
+            })?,
+        };
+        let (items, rest) = self.blocking("list", &subject, false, move |_| reading.page()).await?;
+        Ok((items, rest.map(|rest| self.readings.keep(rest))))
+    }
+
     async fn find(&self, parent: &ItemKey, name: &str) -> Look<Found> {
         let (parent, name) = (parent.clone(), name.to_owned());
         let subject = name.clone();
@@ -305,6 +326,33 @@ impl Destination for FsDestination {
         let (from, parent, name) = (from.clone(), parent.clone(), name.to_owned());
         let subject = name.clone();
         self.blocking("move", &subject, false, move |root| relocate(root, &from, &parent, &name)).await
+    }
+
+    async fn discard(&self, from: &Holding) -> Result<(), StoreError> {
+        let from = from.clone();
+        let subject = from.item.0.clone();
+        let same = self.blocking("remove", &subject, false, move |root| {
+            let path = path_of(from.item.as_str())?;
+            let (dir, name) = parent(root, &path)?;
+            let before = match dir.symlink_metadata(&name) {
+                Ok(before) => before,
+                Err(error) if error.kind() == Io::NotFound => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            if !before.is_file() || Some(revision(&before)) != from.revision {
+                return Ok(false);
+            }
+            dir.remove_file(&name)?;
+            sync(&dir)?;
+            Ok(true)
+        });
+        match same.await? {
+            true => Ok(()),
+            false => {
+                let detail = "it was changed meanwhile";
+                Err(StoreError::new(ErrorKind::Changed, "remove", subject, detail))
+            }
+        }
     }
 
     async fn set_times(&self, item: &ItemKey, times: Times) -> Result<Holding, StoreError> {

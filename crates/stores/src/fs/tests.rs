@@ -648,6 +648,40 @@ fn file_errors_are_named_by_remedy() {
     assert_eq!(of(Side::Destination, Io::FileTooLarge).reason, Some(Reason::TooLarge));
 }
 
+#[tokio::test]
+async fn children_of_a_destination_are_listed_and_what_is_ours_can_be_taken_away() {
+    let (folder, to) = to_folder().await;
+    let root = folder.path().join("納品");
+    write(&root, "控え/封印", b"12345");
+    write(&root, "控え/奥/中", b"1");
+    write(&root, "録音.wav", b"1");
+    let names = |items: Vec<Listed>| {
+        let mut names: Vec<String> = items.into_iter().map(|item| said(item).0).collect();
+        names.sort();
+        names
+    };
+    let (items, next) = to.children(&ItemKey::from("控え"), None).await.unwrap();
+    assert_eq!((names(items), next), (vec!["控え/奥".to_owned(), "控え/封印".to_owned()], None));
+    let (items, _) = to.children(&to.root(), None).await.unwrap();
+    assert_eq!(names(items), ["控え", "録音.wav"]);
+    let Look::Present(Found::File(there)) = to.find(&ItemKey::from("控え"), "封印").await else {
+        panic!()
+    };
+    write(&root, "控え/封印", b"another");
+    assert_eq!(to.discard(&there).await.unwrap_err().kind, ErrorKind::Changed);
+    let Look::Present(Found::File(there)) = to.find(&ItemKey::from("控え"), "封印").await else {
+        panic!()
+    };
+    to.discard(&there).await.unwrap();
+    to.discard(&there).await.unwrap();
+    assert!(!root.join("控え/封印").exists() && root.join("控え/奥/中").exists());
+    assert_eq!(
+        to.remove(&there).await.unwrap_err().kind,
+        ErrorKind::Unsupported,
+        "nothing of a job's goes for good"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
