@@ -24,6 +24,7 @@ mod repair;
 mod restore;
 mod run;
 mod sealing;
+mod snapshot;
 mod survey;
 mod verify;
 
@@ -38,6 +39,7 @@ pub use plan::{PlanReport, Unlandable};
 pub use repair::{Accepted, Mended, Remedy, RepairOptions, RepairPlan, RepairReport};
 pub use restore::{Drilled, Unequal};
 pub use run::{RunOptions, RunReport, Stage};
+pub use snapshot::{SealedSnapshot, SnapshotFolder, SnapshotListing};
 pub use verify::{Depth, Sample, VerifyOptions, VerifyReport};
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 
 mod snapshot;
 
-pub use snapshot::{Snapshots, snapshot};
+pub use snapshot::{Snapshots, mark, snapshot};
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use landfall_core::{Code, ErrorKind, StoreError};
 
+use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 
 use super::{Contents, backup, connect, contents};
@@ -71,6 +72,16 @@ async fn standing(database: &Path) -> Result<Contents, StoreError> {
     let read = contents(&mut connection, false).await;
     connection.close().await.map_err(crate::error::failed("read ledger"))?;
     read
+}
+
+/// A short text that changes when what the ledger says does, without reading more of it than its jobs.
+///
+/// # Errors
+/// Where there is no such ledger, or it cannot be read.
+pub async fn mark(database: &Path) -> Result<String, StoreError> {
+    let Contents { version, jobs, verified } = standing(database).await?;
+    let text = serde_json::json!([version, jobs, verified]).to_string();
+    Ok(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The snapshots there are, by the moment in their names.

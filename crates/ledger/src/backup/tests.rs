@@ -142,12 +142,16 @@ async fn snapshots_are_made_of_news_only_not_too_often_and_not_for_ever() {
     };
     let at = |hours: i64| NOW + jiff::SignedDuration::from_hours(hours);
     happen(live.as_ref(), "0").await;
+    let mark_before = mark(&rule.database).await.unwrap();
     let first = snapshot(&rule, at(0)).await.unwrap().unwrap();
     assert!(first.ends_with("ledger-19700101T000000Z.db"), "{}", first.display());
     happen(live.as_ref(), "1").await;
     assert_eq!(snapshot(&rule, NOW + jiff::SignedDuration::from_mins(59)).await.unwrap(), None);
     assert!(snapshot(&rule, at(1)).await.unwrap().is_some());
+    let said = mark(&rule.database).await.unwrap();
+    assert_ne!(said, mark_before);
     // Nothing happened since.
+    assert_eq!(mark(&rule.database).await.unwrap(), said);
     assert_eq!(snapshot(&rule, at(9)).await.unwrap(), None);
     std::fs::write(rule.folder.join("メモ.txt"), "私の").unwrap();
     for hour in 10..15 {
