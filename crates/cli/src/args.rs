@@ -15,7 +15,7 @@ pub(crate) use archive::{
 };
 pub(crate) use damage::{Damage, SimCommand};
 pub(crate) use job::JobCommand;
-pub(crate) use ledger::{LedgerBackup, LedgerCommand, LedgerRestore};
+pub(crate) use ledger::{LedgerBackup, LedgerCommand, LedgerRestore, LedgerSnapshots, SnapshotTo};
 pub(crate) use manifest::{Manifest, ManifestCheck, ManifestCommand, ManifestKey};
 pub(crate) use report::{Json, Report};
 pub(crate) use restore::{Drill, Restore, Wanted};
@@ -169,6 +169,8 @@ pub(crate) struct Selection {
 pub(crate) struct Move {
     #[command(flatten)]
     pub(crate) plan: Plan,
+    #[command(flatten)]
+    pub(crate) snapshot: SnapshotTo,
     /// Back an edited upload_log.csv up and do not apply it.
     #[arg(long, env = "LANDFALL_IGNORE_LOG", value_parser = FalseyValueParser::new())]
     pub(crate) ignore_log: bool,
@@ -411,6 +413,9 @@ mod tests {
             &["landfall", "ledger", "backup", "voices", "a.db"],
             &["landfall", "ledger", "backup", "--all", "a.db"],
             &["landfall", "ledger", "restore", "a.db", "--force"],
+            &["landfall", "ledger", "restore", "--from", "voices", "--at", "2026-11-22"],
+            &["landfall", "ledger", "snapshots", "voices", "--snapshot-to", "控え"],
+            &["landfall", "run", "voices", "--snapshot-to", ".landfall-ledger"],
             &["landfall", "ledger", "adopt", "voices"],
             &["landfall", "job", "close", "voices"],
             &["landfall", "job", "open", "voices"],

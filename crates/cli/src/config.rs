@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_core::Code;
+use landfall_core::{Code, RelPath};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -63,6 +63,12 @@ pub(crate) struct LedgerPart {
     /// The least time between two.
     #[serde(default)]
     pub(crate) snapshot_every: Option<Spanned<String>>,
+    /// The folder at each job's destination that sealed ones go to, counted from its root.
+    #[serde(default)]
+    snapshot_to: Option<Spanned<String>>,
+    /// What they are sealed with; a job's own seal if not given.
+    #[serde(default)]
+    seal: Option<Spanned<parts::SealPart>>,
 }
 
 impl LedgerPart {
@@ -73,7 +79,14 @@ impl LedgerPart {
 
 impl Default for LedgerPart {
     fn default() -> Self {
-        Self { url: Self::url(), key_file: None, snapshots: None, snapshot_every: None }
+        Self {
+            url: Self::url(),
+            key_file: None,
+            snapshots: None,
+            snapshot_every: None,
+            snapshot_to: None,
+            seal: None,
+        }
     }
 }
 
@@ -275,6 +288,20 @@ impl Config {
         Ok((if every.is_zero() { 0 } else { keep }, every))
     }
 
+    /// The folder at a destination that sealed snapshots go to, where there is one.
+    ///
+    /// # Errors
+    /// Code `BadConfig` where it is no folder below the root.
+    pub(crate) fn snapshot_to(&self) -> Result<Option<RelPath>, CommandError> {
+        let Some(text) = &self.ledger.snapshot_to else { return Ok(None) };
+        snapshot_folder(text.get_ref()).map(Some).map_err(|what| self.mistake(text.span(), &what))
+    }
+
+    /// What snapshots are sealed with, where that is said for all jobs.
+    pub(crate) fn ledger_seal(&self) -> Option<SealSpec> {
+        self.ledger.seal.as_ref().map(|part| archive::seal_spec(part.get_ref(), self))
+    }
+
     /// The folder for what a job keeps beside the ledger.
     pub(crate) fn state_folder(&self, job: &str) -> PathBuf {
         self.folder.join(".landfall").join(job)
@@ -305,6 +332,18 @@ impl Config {
     /// An error that points at a place in the file.
     pub(crate) fn mistake(&self, span: std::ops::Range<usize>, what: &str) -> CommandError {
         self.source.mistake(span, what)
+    }
+}
+
+/// A folder below a destination's root.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn snapshot_folder(text: &str) -> Result<RelPath, String> {
+    let path = RelPath::lenient(text).map_err(|error| error.to_string())?;
+    match path.is_root() {
+        true => Err("snapshots need a folder of their own, for instance .landfall-ledger".to_owned()),
+        false => Ok(path),
     }
 }
 

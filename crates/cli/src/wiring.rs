@@ -9,6 +9,7 @@ mod graphs;
 mod landed;
 mod places;
 mod quota;
+mod sealed;
 mod seals;
 mod snapshots;
 mod tidy;
@@ -19,6 +20,7 @@ pub(crate) use graphs::Graphs;
 pub(crate) use landed::{Landed, Target, safe};
 pub(crate) use places::{destination_drive, source_drive};
 pub(crate) use quota::Quota;
+pub(crate) use sealed::{Sends, without_ledger};
 pub(crate) use seals::{of as seal_error, remote as seal_remote, seal};
 pub(crate) use unresolved::unresolved;
 
@@ -39,6 +41,7 @@ use landfall_ledger::export::csv::UploadLog;
 use landfall_stores::rewriting::PartsJudge;
 use tokio_util::sync::CancellationToken;
 
+use self::sealed::Sending;
 use crate::args::{Global, Posts};
 use crate::config::{Config, JobConfig, SourceSpec};
 use crate::environment::Environment;
@@ -125,6 +128,8 @@ pub(crate) struct Asked {
     pub(crate) ages: bool,
     /// This call lists the sources or reads from them: a job that was closed refuses it.
     pub(crate) lists: bool,
+    /// Whether a sealed snapshot of the ledger is sent at the end.
+    pub(crate) sends: Sends,
 }
 
 /// A job with everything open, the lease held.
@@ -148,6 +153,8 @@ pub(crate) struct Session {
     spool: PathBuf,
     /// When the ledger is copied.
     snapshots: Option<Snapshots>,
+    /// Where sealed copies of it go.
+    sending: Option<Sending>,
     /// Since when the source is gone for good.
     pub(crate) closed: Option<Timestamp>,
 }
@@ -158,6 +165,7 @@ impl Session {
         let config = context.load()?;
         let mut wanted = config.job(name)?;
         let snapshots = snapshots::rule(&config)?;
+        let sending = sealed::wanted(context, &config, &wanted, &asked.sends)?;
         let narrowing = narrowing(&asked.posts)?;
         refuse_posts(&asked, &wanted)?;
         if let Some(via) = asked.via.filter(|_| wanted.seal.is_none()) {
@@ -184,23 +192,8 @@ impl Session {
             narrowing,
             writes: asked.writes,
         };
-        let (archive, destination, sources, failed) = match archives::open(wish, &mut graphs).await? {
-            Some((archive, sources)) => {
-                let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
-                (Some(archive), destination, sources, Vec::new())
-            }
-            None => {
-                let destination = places::destination(&wanted, &config, &mut graphs, &ledger).await?;
-                let (sources, failed) = match closed {
-                    Some(_) => (Vec::new(), Vec::new()),
-                    None => {
-                        let ends = (ledger.as_ref(), destination.as_ref(), before.as_ref());
-                        reached(&wanted, &config, &mut graphs, ends).await?
-                    }
-                };
-                (None, destination, sources, failed)
-            }
-        };
+        let Ends { archive, destination, sources, failed } =
+            ends(wish, &mut graphs, closed.is_some(), before.as_ref()).await?;
         let identity = format!("{} path {:?}", destination.identity(), wanted.path);
         let handle = ledger.open_job(name, &identity, &machine::holder(), machine::now()).await?;
         let slots = match closed {
@@ -223,11 +216,17 @@ impl Session {
             meter: Arc::default(),
             stop: context.stop.clone(),
         };
+        let sending = match sending {
+            Some(sending) => Some(sending.claim(&engine, Arc::clone(&destination), &handle).await?),
+            None => None,
+        };
+        let destination = sealed::aside(destination, &config, engine.ledger.as_ref()).await?;
         let seal = archive.as_ref().map(|archive| Arc::clone(&archive.seal));
         let rewriting = Some(Arc::new(PartsJudge::new(&wanted.spool)) as Arc<dyn Rewriting>);
         let job = Arc::new(Job { handle, slots, destination, seal, rewriting, tree, policy: wanted.policy });
         let log = upload_log(&config, name)?;
-        Ok(Self { engine, job, failed, graphs, archive, log, state, spool: wanted.spool, snapshots, closed })
+        let spool = wanted.spool;
+        Ok(Self { engine, job, failed, graphs, archive, log, state, spool, snapshots, sending, closed })
     }
 
     /// The archive's half of the work.
@@ -241,9 +240,12 @@ impl Session {
         }
     }
 
-    /// Tidies up, then gives the lease back: nobody else may be at work in these folders meanwhile. Then the
-    /// ledger is copied, where that is due.
+    /// Sends a sealed copy of the ledger where that is due, tidies up, then gives the lease back: nobody else may
+    /// be at work in these folders meanwhile. Then the ledger is copied beside itself, where that is due.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(sending) = &self.sending {
+            sending.take(&self.engine).await;
+        }
         tidy::tidy(&self.state, &self.spool);
         self.engine.ledger.close_job(&self.job.handle).await?;
         if let Some(rule) = &self.snapshots {
@@ -278,6 +280,34 @@ fn refuse_posts(asked: &Asked, wanted: &JobConfig) -> Result<(), CommandError> {
     let detail =
         format!("--user, --table, --file-type, --since and --start are about posts; {name} has none");
     Err(CommandError::new(Code::BadArgument, detail))
+}
+
+/// Both ends of a job.
+struct Ends {
+    archive: Option<OpenArchive>,
+    destination: Arc<dyn Destination>,
+    sources: Vec<OpenSource>,
+    failed: Vec<FailedSource>,
+}
+
+/// Opens both ends; the sources of a closed job are asked for nothing.
+async fn ends(
+    wish: archives::Wish<'_>,
+    graphs: &mut Graphs,
+    closed: bool,
+    before: Option<&JobHandle>,
+) -> Result<Ends, CommandError> {
+    let (wanted, config, ledger) = (wish.job, wish.config, wish.ledger);
+    if let Some((archive, sources)) = archives::open(wish, graphs).await? {
+        let destination: Arc<dyn Destination> = Arc::clone(&archive.dataset) as Arc<dyn Destination>;
+        return Ok(Ends { archive: Some(archive), destination, sources, failed: Vec::new() });
+    }
+    let destination = places::destination(wanted, config, graphs, ledger).await?;
+    let (sources, failed) = match closed {
+        true => (Vec::new(), Vec::new()),
+        false => reached(wanted, config, graphs, (ledger.as_ref(), destination.as_ref(), before)).await?,
+    };
+    Ok(Ends { archive: None, destination, sources, failed })
 }
 
 /// The sources, each resolved and checked against the destination; those that cannot be reached set aside.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::SnapshotTo;
+
 /// Which posts take part in this call.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Posts {
@@ -89,6 +91,8 @@ pub(crate) struct Verify {
     pub(crate) job: String,
     #[command(flatten)]
     pub(crate) posts: Posts,
+    #[command(flatten)]
+    pub(crate) snapshot: SnapshotTo,
     /// How deep to look.
     #[arg(long, env = "LANDFALL_DEPTH", value_enum, default_value = "exists")]
     pub(crate) depth: Depth,
@@ -141,6 +145,8 @@ pub(crate) struct Repair {
     pub(crate) job: String,
     #[command(flatten)]
     pub(crate) posts: Posts,
+    #[command(flatten)]
+    pub(crate) snapshot: SnapshotTo,
     /// Only say what would be done.
     #[arg(short = 'n', long, env = "LANDFALL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(crate) dry_run: bool,

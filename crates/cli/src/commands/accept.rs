@@ -13,7 +13,7 @@ use super::repair::kinds;
 use crate::args::Accept;
 use crate::error::{CommandError, Exit};
 use crate::ui::count;
-use crate::wiring::{Asked, Context, Session, no_landed};
+use crate::wiring::{Asked, Context, Sends, Session, no_landed};
 
 /// Findings of other people's work: what `--all` means.
 const PEOPLE: [Reason; 4] = [Reason::Edited, Reason::MovedByUser, Reason::DeletedByUser, Reason::Foreign];
@@ -27,8 +27,9 @@ pub(crate) async fn accept(context: &mut Context, args: &Accept) -> Result<Exit,
     let include = kinds(&args.include)?;
     let paths = Filters::new(&args.paths, &[])
         .map_err(|error| CommandError::new(Code::BadArgument, format!("{error}: {}", error.source)))?;
-    let session =
-        Session::open(context, &args.job, Asked { writes: !args.dry_run, ..Asked::default() }).await?;
+    let sends = if args.dry_run { Sends::Never } else { Sends::AsConfigured };
+    let asked = Asked { writes: !args.dry_run, sends, ..Asked::default() };
+    let session = Session::open(context, &args.job, asked).await?;
     let wanted = |path: &str, reason: Reason| {
         let kind = match (include.is_empty(), args.all) {
             (false, _) => include.contains(&reason),

@@ -1,10 +1,11 @@
 //! `landfall ledger`: copies of the ledger, and the way back. It is the one thing that cannot be listed anew.
 
 mod adopt;
+mod sealed;
 
 use std::path::{Path, PathBuf};
 
-use landfall_core::{ByteSize, Code};
+use landfall_core::{ByteSize, Code, StoreError};
 use landfall_ledger::backup;
 use rust_i18n::t;
 use serde_json::json;
@@ -21,6 +22,7 @@ pub(crate) async fn ledger(context: &mut Context, command: LedgerCommand) -> Res
     match command {
         LedgerCommand::Backup(args) => backup(context, &args).await,
         LedgerCommand::Restore(args) => restore(context, &args).await,
+        LedgerCommand::Snapshots(args) => sealed::snapshots(context, &args).await,
         LedgerCommand::Adopt(args) => adopt::adopt(context, &args.job).await,
     }
 }
@@ -70,15 +72,28 @@ async fn backup(context: &mut Context, args: &LedgerBackup) -> Result<Exit, Comm
 
 async fn restore(context: &mut Context, args: &LedgerRestore) -> Result<Exit, CommandError> {
     let config = context.load()?;
+    let file = args.file.clone().unwrap_or_else(|| PathBuf::from("FILE"));
     let database = database(&config, |url| {
-        format!("pg_restore --clean --if-exists --dbname={url} {:?}", args.file.display().to_string())
+        format!("pg_restore --clean --if-exists --dbname={url} {:?}", file.display().to_string())
     })?;
-    refuse_itself(&database, &args.file)?;
-    let done = backup::restore(&args.file, &database, args.force, machine::now()).await?;
+    // A copy at the destination is brought beside the ledger first; from there on both are the same.
+    let brought = match &args.from {
+        Some(job) => Some(sealed::bring(context, args, (job, &database)).await?),
+        None => None,
+    };
+    let (file, name) = match &brought {
+        Some(brought) => (brought.path.clone(), brought.name.clone()),
+        None => (file.clone(), file.display().to_string()),
+    };
+    refuse_itself(&database, &file)?;
+    let done = match backup::restore(&file, &database, args.force, machine::now()).await {
+        Ok(done) => done,
+        Err(error) => return Err(refused(error, args)),
+    };
     let kept = done.kept.as_ref().map(|path| path.display().to_string());
     context.screen.result(&json!({
         "ledger": database.display().to_string(),
-        "from": args.file.display().to_string(),
+        "from": name,
         "jobs": done.contents.jobs.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "kept": kept,
         "set_back": done.lost,
@@ -86,7 +101,7 @@ async fn restore(context: &mut Context, args: &LedgerRestore) -> Result<Exit, Co
     context.screen.line(t!(
         "ledger.restored",
         path = database.display(),
-        file = args.file.display(),
+        file = name,
         jobs = count(done.contents.jobs.len() as u64)
     ));
     if let Some(kept) = kept {
@@ -94,6 +109,16 @@ async fn restore(context: &mut Context, args: &LedgerRestore) -> Result<Exit, Co
     }
     context.screen.line(t!("ledger.after"));
     Ok(Exit::Complete)
+}
+
+/// A refusal to restore; of a damaged copy from a destination, that an earlier one may serve.
+fn refused(error: StoreError, args: &LedgerRestore) -> CommandError {
+    match (&args.from, error.code) {
+        (Some(job), Some(Code::LedgerCorrupt)) => {
+            CommandError::from(error).hinted(t!("ledger.earlier", job = job))
+        }
+        _ => error.into(),
+    }
 }
 
 /// The ledger's file. One on a server has its own tools, and the command for them is said.

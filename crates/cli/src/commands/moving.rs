@@ -23,7 +23,7 @@ use crate::args::{Move, Plan, Selection, Way};
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::ui::{self, Gauge, RunSummary, count};
-use crate::wiring::{Asked, Context, Session};
+use crate::wiring::{Asked, Context, Sends, Session};
 
 /// How often it is looked whether the crawl has ended.
 const PHASE_POLL: Duration = Duration::from_millis(100);
@@ -60,7 +60,9 @@ pub(crate) async fn moving(
     let Plan { job, selection, posts, via: way, full } = &args.plan;
     let paths = filters(selection)?;
     let started = Instant::now();
-    let asked = Asked { via: via(*way), posts: posts.clone(), writes: true, lists: true, ..Asked::default() };
+    let sends = Sends::told(args.snapshot.snapshot_to.as_ref());
+    let (via, posts) = (via(*way), posts.clone());
+    let asked = Asked { via, posts, writes: true, lists: true, sends, ..Asked::default() };
     let session = Session::open(context, job, asked).await?;
     let options = RunOptions {
         stage,

@@ -10,14 +10,15 @@ use tokio::time::Instant;
 
 use crate::args::Verify;
 use crate::error::{CommandError, Exit};
-use crate::wiring::{Asked, Context, Session};
+use crate::wiring::{Asked, Context, Sends, Session};
 
 pub(crate) use archive::was_verified;
 
 /// Verifies and shows what was found.
 pub(crate) async fn verify(context: &mut Context, args: &Verify) -> Result<Exit, CommandError> {
     let started = Instant::now();
-    let asked = Asked { posts: args.posts.clone(), ages: true, ..Asked::default() };
+    let sends = Sends::told(args.snapshot.snapshot_to.as_ref());
+    let asked = Asked { posts: args.posts.clone(), ages: true, sends, ..Asked::default() };
     let session = Session::open(context, &args.job, asked).await?;
     let outcome = match session.archive {
         Some(_) => archive::verify(context, &session, args, started).await,

@@ -14,7 +14,7 @@ use landfall_stores::hub::RepoId;
 use toml::Spanned;
 
 use super::parts::{
-    DestinationKind, DestinationPart, JobPart, LimitsPart, ResolverKind, ResolverPart, SourceKind,
+    DestinationKind, DestinationPart, JobPart, LimitsPart, ResolverKind, ResolverPart, SealPart, SourceKind,
     SourcePart, TableEntry, TablePart,
 };
 use super::{Config, values};
@@ -351,9 +351,10 @@ pub(super) fn seal(job: &JobPart, config: &Config) -> Result<Option<SealSpec>, C
     if !to {
         return Err(config.mistake(part.span(), "a seal belongs to a job whose destination is huggingface"));
     }
-    let own = part.get_ref();
-    Ok(Some(SealSpec {
-        config: own.config.as_ref().map(|path| config.path(path)),
-        remote: own.remote.clone(),
-    }))
+    Ok(Some(seal_spec(part.get_ref(), config)))
+}
+
+/// Where a seal's key is.
+pub(super) fn seal_spec(part: &SealPart, config: &Config) -> SealSpec {
+    SealSpec { config: part.config.as_ref().map(|path| config.path(path)), remote: part.remote.clone() }
 }

@@ -111,7 +111,7 @@ pub(in crate::config) struct LimitsPart {
 }
 
 /// What stands between source and destination.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct SealPart {
     #[expect(dead_code, reason = "there is one kind, and naming another is refused while it is read")]

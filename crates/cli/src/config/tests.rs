@@ -164,3 +164,18 @@ fn an_override_leads_to_this_machine_or_nowhere() {
     assert_eq!(error.code, Code::InsecureEndpoint);
     assert!(error.detail.contains("line 2") && error.detail.contains('^'), "{}", error.detail);
 }
+
+#[test]
+fn the_folder_of_sealed_snapshots_lies_below_the_root_and_its_seal_counts_from_the_file() {
+    let of = |line: &str| load(&format!("[ledger]\n{line}\n"));
+    assert_eq!(of("").unwrap().snapshot_to().unwrap(), None);
+    let config = of(&format!("snapshot_to = \"/控え/台帳/\"\n{SEAL}")).unwrap();
+    assert_eq!(config.snapshot_to().unwrap().unwrap().as_str(), "控え/台帳");
+    assert!(config.ledger_seal().unwrap().config.unwrap().is_absolute());
+    for folder in ["", "/", "a/../b", "a//b"] {
+        let error = of(&format!("snapshot_to = \"{folder}\"")).unwrap().snapshot_to().unwrap_err();
+        assert_eq!(error.code, Code::BadConfig, "{folder}");
+        assert!(error.detail.contains("line 2") && error.detail.contains('^'), "{}", error.detail);
+    }
+    assert!(of("seal = { kind = \"age\" }").is_err());
+}

@@ -22,7 +22,7 @@ use landfall_stores::hub::{HubDataset, Settings};
 use landfall_stores::rewriting::PartsJudge;
 use rust_i18n::t;
 
-use super::{Context, Graphs, archives, make_state_folder, places, seal, tidy};
+use super::{Context, Graphs, archives, make_state_folder, places, seal, sealed, tidy};
 use crate::config::{Config, DestinationPlace, JobConfig, last_segment};
 use crate::error::CommandError;
 use crate::machine;
@@ -188,6 +188,7 @@ impl Target {
                 }
                 let (config, ledger) = (&landed.config, &landed.origin.ledger);
                 let destination = places::destination(&other, config, &mut landed.graphs, ledger).await?;
+                let destination = sealed::aside(destination, config, ledger.as_ref()).await?;
                 Self { destination, path: other.path }
             }
             None if text.trim().is_empty() => return bad("TARGET is empty".to_owned()),

@@ -25,7 +25,8 @@ fn is_folder(entry: &std::fs::DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_dir())
 }
 
-fn take_away(folder: &Path) {
+/// Takes the empty folders below a folder away, and the folder itself where nothing lies in it any more.
+pub(super) fn take_away(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if is_folder(&entry) {
             take_away(&entry.path());

@@ -25,4 +25,6 @@ mod restore;
 #[cfg(test)]
 mod seal;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod support;
