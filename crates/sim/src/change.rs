@@ -3,11 +3,12 @@
 //! Owns the operations that tests and operators may ask for. They bypass the protocol, cost nothing and are made by a
 //! person, not by the application.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Faults, Rewriting};
 use crate::content::{Content, mix};
+use crate::sharing::{Scope, Share};
 use crate::world::World;
 use crate::world::drive::{Drive, DriveState, Times};
 use crate::world::item::Kind;
@@ -120,6 +121,44 @@ pub enum WorldOp {
         /// Whether it does.
         required: bool,
     },
+    /// Lets people in at a file or folder.
+    Share {
+        /// Which drive.
+        drive: Option<String>,
+        /// From the root.
+        path: String,
+        /// Users, for a link of the scope `users` or without a link.
+        #[serde(default)]
+        people: Vec<String>,
+        /// `read` or `write`.
+        role: String,
+        /// The scope of the link: `anonymous`, `organization`, `users`; no link where absent.
+        #[serde(default)]
+        link: Option<String>,
+        /// When it ends, as a time stamp.
+        #[serde(default)]
+        expires: Option<Timestamp>,
+    },
+    /// Sets or takes away the labels of a file or folder.
+    Label {
+        /// Which drive.
+        drive: Option<String>,
+        /// From the root.
+        path: String,
+        /// The sensitivity label.
+        #[serde(default)]
+        sensitivity: Option<String>,
+        /// The retention label.
+        #[serde(default)]
+        retention: Option<String>,
+    },
+    /// Lets nobody read any more with whom a file or folder is shared: 403.
+    Guard {
+        /// Which drive.
+        drive: Option<String>,
+        /// From the root.
+        path: String,
+    },
     /// Sets how much goes wrong from now on: `none`, `mild`, `wild`.
     Faults {
         /// The word.
@@ -188,8 +227,38 @@ impl World {
                 self.tokens.values_mut().for_each(|token| token.revoked = true);
                 Ok(())
             }
+            WorldOp::Share { .. } | WorldOp::Label { .. } | WorldOp::Guard { .. } => self.change_sharing(op),
             other => self.change_drive(other),
         }
+    }
+
+    fn change_sharing(&mut self, op: WorldOp) -> Result<(), ChangeError> {
+        let (WorldOp::Share { drive, path, .. }
+        | WorldOp::Label { drive, path, .. }
+        | WorldOp::Guard { drive, path }) = &op
+        else {
+            return Ok(());
+        };
+        let (drive, index) = self.named_item(drive.as_deref(), path)?;
+        let missing = || none("item", "");
+        match op {
+            WorldOp::Share { people, role, link, expires, .. } => {
+                let scope = Scope::of(link.as_deref())
+                    .ok_or_else(|| none("scope", link.as_deref().unwrap_or_default()))?;
+                let found = people.iter().map(|key| self.user(key).ok_or_else(|| none("user", key)));
+                let people = found.collect::<Result<Vec<usize>, ChangeError>>()?;
+                let expires = expires.map(Timestamp::as_second);
+                let number = self.fresh_number();
+                let share = Share { scope, people, role, expires, number };
+                self.shared_mut(drive, index).ok_or_else(missing)?.shares.push(share);
+            }
+            WorldOp::Label { sensitivity, retention, .. } => {
+                let shared = self.shared_mut(drive, index).ok_or_else(missing)?;
+                (shared.sensitivity, shared.retention) = (sensitivity, retention);
+            }
+            _ => self.shared_mut(drive, index).ok_or_else(missing)?.guarded = true,
+        }
+        Ok(())
     }
 
     fn change_drive(&mut self, op: WorldOp) -> Result<(), ChangeError> {

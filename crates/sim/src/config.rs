@@ -70,6 +70,9 @@ pub struct Config {
     /// Whether the list of a recycle bin says who deleted.
     // Unverified: v1.0's documentation does not name `deletedBy`; answers of beta were seen to have it.
     pub bin_editors: bool,
+    /// Whether an item can be expanded by the columns of its list; otherwise that is refused with 400.
+    // Unverified: programs were seen to ask so; the documentation does not name the columns.
+    pub list_columns: bool,
     /// How long a server-side copy takes.
     pub copy_duration: Duration,
     /// How long after a throttled reply a request may still have been on its way. Zero in process.
@@ -105,6 +108,7 @@ impl Default for Config {
             children_first: false,
             rewriting: None,
             bin_editors: true,
+            list_columns: true,
             copy_duration: Duration::from_millis(800),
             grace: Duration::ZERO,
         }

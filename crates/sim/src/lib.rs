@@ -32,6 +32,7 @@ mod reply;
 mod route;
 mod scenario;
 mod serve;
+mod sharing;
 mod sim;
 mod url;
 mod world;

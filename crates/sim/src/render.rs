@@ -142,6 +142,11 @@ impl<'a> Sheet<'a> {
             }
             return;
         }
+        if self.wants("shared")
+            && let Some(facet) = self.world.shared_facet(self.drive, index)
+        {
+            map.insert("shared".into(), facet);
+        }
         if let Some(folder) = item.folder() {
             if self.wants("folder") {
                 map.insert("folder".into(), json!({"childCount": folder.children.len()}));

@@ -17,6 +17,7 @@ pub(crate) const CHILDREN: &str = "GET children";
 pub(crate) const DELTA: &str = "GET delta";
 pub(crate) const GET_CONTENT: &str = "GET content";
 pub(crate) const VERSIONS: &str = "GET versions";
+pub(crate) const PERMISSIONS: &str = "GET permissions";
 pub(crate) const DELETE_VERSION: &str = "DELETE version";
 pub(crate) const PUT_CONTENT: &str = "PUT content";
 pub(crate) const CREATE_SESSION: &str = "POST createUploadSession";
@@ -65,6 +66,7 @@ pub(crate) fn is_graph(route: &str) -> bool {
 pub(crate) fn resource_units(route: &str, with_token: bool, permissions: bool) -> u64 {
     match route {
         _ if permissions => 5,
+        PERMISSIONS => 5,
         BATCH => 0,
         DELTA if with_token => 1,
         GET_ITEM | GET_CONTENT | GET_DRIVE | GET_SITE | GET_USER | UNKNOWN => 1,

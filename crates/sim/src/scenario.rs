@@ -4,6 +4,7 @@
 //! function of the configuration. Refuses to know requests.
 
 mod office;
+mod sharing;
 mod special;
 mod voices;
 
@@ -37,6 +38,7 @@ pub(crate) fn build(world: &mut World) -> Extras {
     // They come last, as ids follow from the order of people.
     let colleagues = [("hanako.yamada@contoso.com", "山田 花子"), ("ken.sato@contoso.com", "佐藤 健")];
     world.colleagues = colleagues.map(|(upn, name)| world.add_user(upn, name, false)).to_vec();
+    sharing::share(world);
     if config.landed {
         land(world);
     }

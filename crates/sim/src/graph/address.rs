@@ -55,6 +55,7 @@ pub(crate) enum Action {
     Copy,
     Checkin,
     Versions,
+    Permissions,
     Version(String),
     PermanentDelete,
 }
@@ -182,6 +183,7 @@ fn action(text: &str) -> Option<Action> {
         "copy" => Action::Copy,
         "checkin" => Action::Checkin,
         "versions" => Action::Versions,
+        "permissions" => Action::Permissions,
         "permanentDelete" => Action::PermanentDelete,
         _ => {
             if let Some(token) = plain.strip_prefix("delta(token='").and_then(|rest| rest.strip_suffix("')"))
@@ -219,6 +221,7 @@ fn item_route(method: &str, action: &Action) -> &'static str {
         ("GET", Action::Delta(_)) => route::DELTA,
         ("GET", Action::Content) => route::GET_CONTENT,
         ("GET", Action::Versions) => route::VERSIONS,
+        ("GET", Action::Permissions) => route::PERMISSIONS,
         ("DELETE", Action::Version(_)) => route::DELETE_VERSION,
         ("PUT", Action::Content) => route::PUT_CONTENT,
         ("POST", Action::CreateSession) => route::CREATE_SESSION,

@@ -1,4 +1,4 @@
-//! Reading requests: users, sites, drives, items, children, content and versions.
+//! Reading requests: users, sites, drives, items, children, content, versions and permissions.
 //!
 //! Owns paging of children and the redirect to content. Refuses to change the tree; enumeration by delta has a module
 //! of its own.
@@ -113,6 +113,9 @@ pub(super) fn item(
         route::GET_ITEM => {
             let view = View { delta: false, download_url: true };
             let mut value = world.show_item(target.drive, index, view, call.query.get("$select"));
+            if let Some(expand) = call.query.get("$expand") {
+                world.expand(&mut value, (target.drive, index), expand)?;
+            }
             if let Some(map) = value.as_object_mut() {
                 map.insert(
                     "@odata.context".into(),
@@ -123,7 +126,8 @@ pub(super) fn item(
         }
         route::CHILDREN => children(world, call, target, index),
         route::GET_CONTENT => content(world, call, target.drive, index),
-        route::VERSIONS => versions(world, target.drive, index),
+        route::VERSIONS => paged(world, call, versions(world, target.drive, index)?),
+        route::PERMISSIONS => paged(world, call, world.permissions(target.drive, index)?),
         _ => Err(Fail::new(405, "notAllowed", "The HTTP method is not allowed here.")),
     }
 }
@@ -146,7 +150,29 @@ fn content(world: &World, call: &Call, drive_index: usize, index: u32) -> Result
     Ok(Reply::redirect(&world.download_url(drive_index, index)))
 }
 
-fn versions(world: &World, drive_index: usize, index: u32) -> Result<Reply, Fail> {
+/// One page of a small collection. Its next link repeats the request.
+fn paged(world: &World, call: &Call, all: Vec<Value>) -> Result<Reply, Fail> {
+    let top = page_size(world, call, DEFAULT_PAGE)?;
+    let from: usize = match call.query.get("$skiptoken") {
+        None => 0,
+        Some(token) => {
+            let text = world.unseal(token).and_then(|text| text.strip_prefix("n|")?.parse().ok());
+            text.ok_or_else(|| Fail::bad("The $skiptoken is not valid."))?
+        }
+    };
+    let end = from.saturating_add(to_usize(top));
+    let more = all.len() > end;
+    let value: Vec<Value> = all.into_iter().skip(from).take(to_usize(top)).collect();
+    let mut body = json!({ "value": value });
+    if more {
+        let path = call.path.trim_start_matches("/v1.0");
+        let link = format!("{}{path}?$skiptoken={}", world.origins.graph, world.seal(&format!("n|{end}")));
+        member(&mut body, "@odata.nextLink", link);
+    }
+    Ok(Reply::json(200, &body))
+}
+
+fn versions(world: &World, drive_index: usize, index: u32) -> Result<Vec<Value>, Fail> {
     let item = world.drive(drive_index).and_then(|drive| drive.item(index)).ok_or_else(Fail::not_found)?;
     let older = item.extra.as_ref().map(|extra| extra.older.as_slice()).unwrap_or_default();
     let latest = item.next_version();
@@ -164,7 +190,7 @@ fn versions(world: &World, drive_index: usize, index: u32) -> Result<Reply, Fail
             "size": version.content.len(),
         })
     }));
-    Ok(Reply::json(200, &json!({"value": value})))
+    Ok(value)
 }
 
 fn children(world: &World, call: &Call, target: &Target<'_>, index: u32) -> Result<Reply, Fail> {

@@ -38,6 +38,8 @@ pub(crate) struct Drive {
     /// The columns that a library writes into its files; none leaves them as they are.
     pub(crate) library: Option<Box<Library>>,
     pub(crate) requires_checkout: bool,
+    /// Something in it is shared or labelled, or was.
+    pub(crate) sharing: bool,
     /// Delta tokens older than this change are answered with 410.
     pub(crate) oldest_token: u64,
 }
@@ -136,6 +138,7 @@ impl Drive {
             state: DriveState::Normal,
             library: None,
             requires_checkout: false,
+            sharing: false,
             oldest_token: 0,
         }
     }

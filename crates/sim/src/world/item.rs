@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::content::Content;
+use crate::sharing::Shared;
 
 /// A file or folder. Times are whole seconds since 1970, as the service shows them.
 #[derive(Clone, Debug)]
@@ -97,6 +98,8 @@ pub(crate) struct Extra {
     pub(crate) checked_out: bool,
     /// Earlier versions, oldest first.
     pub(crate) older: Vec<Version>,
+    /// Who was let in, and labels.
+    pub(crate) shared: Option<Box<Shared>>,
 }
 
 /// An earlier version of a file.

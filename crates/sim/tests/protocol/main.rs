@@ -17,4 +17,5 @@ mod migration;
 mod office;
 mod people;
 mod sessions;
+mod sharing;
 mod throttling;
