@@ -9,6 +9,10 @@ mod aside;
 mod listing;
 
 pub use aside::{Aside, folder_at};
+mod left;
+mod listing;
+
+pub use left::{Aspect, Audience, Bearer, Grant, LeftBehind, LeftPrices, Person, Unasked};
 pub use listing::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 
 use async_trait::async_trait;
@@ -197,6 +201,17 @@ pub trait Source: Send + Sync {
     /// Tells what is owed; one answer each, in order. Repeating what was told before changes nothing.
     async fn acknowledge(&self, owed: &[Owed]) -> Vec<Told> {
         owed.iter().map(|_| Told::Done).collect()
+    }
+
+    /// What asking what stays behind costs; `None` where this kind of source has no sharing, versions and labels to
+    /// tell of.
+    fn left_prices(&self) -> Option<LeftPrices> {
+        None
+    }
+
+    /// Says what of each thing stays behind when it is moved; one answer each, in order. Changes nothing.
+    async fn left_behind(&self, things: &[Bearer]) -> Vec<Look<LeftBehind>> {
+        things.iter().map(|_| Look::Present(LeftBehind::default())).collect()
     }
 
     /// Bytes and files that the place itself says it holds, where it says so.
