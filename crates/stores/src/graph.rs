@@ -13,6 +13,7 @@ mod destination;
 mod empty;
 mod folders;
 mod item;
+mod left;
 mod listing;
 mod names;
 mod place;

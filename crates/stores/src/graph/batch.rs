@@ -1,4 +1,4 @@
-//! Twenty small requests in one: download addresses, times of folders.
+//! Twenty small requests in one: download addresses, times of folders, questions about items.
 //!
 //! Owns the `$batch` envelope and the repetition of those parts alone that were throttled or failed.
 //! Each part is priced by itself. Reference: reference/graph.md, section 10.
@@ -87,13 +87,13 @@ pub(crate) struct Inner {
 }
 
 /// What one part says.
-enum Said<T> {
+pub(super) enum Said<T> {
     Done(T),
     Refused(StoreError),
     Again(StoreError),
 }
 
-fn is_passing(status: u16) -> bool {
+pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 0..=199 | 408 | 424 | 429 | 500..=599)
 }
 
@@ -165,7 +165,7 @@ impl Place {
     }
 
     /// Sends any number of requests by twenties. Each may be repeated without harm.
-    async fn batch<T: Send>(
+    pub(super) async fn batch<T: Send>(
         &self,
         operation: &'static str,
         parts: &[Inner],

@@ -7,13 +7,16 @@ use async_trait::async_trait;
 use landfall_core::digest::Algo;
 use landfall_core::error::Look;
 use landfall_core::state::Reason;
-use landfall_core::store::{Entry, Listed, Listing, Opening, Source, SourceCaps};
+use landfall_core::store::{
+    Bearer, Entry, LeftBehind, LeftPrices, Listed, Listing, Opening, Source, SourceCaps,
+};
 use landfall_core::transport::Body;
 use landfall_core::words::{Cursor, ItemKey};
 use landfall_core::{ByteSize, ErrorKind, StoreError};
 
 use super::batch;
 use super::item::DriveItem;
+use super::left;
 use super::listing::Delta;
 use super::place::{Fetched, Place, empty, source_refused, unexpected};
 
@@ -156,6 +159,14 @@ impl Source for GraphSource {
         page: Option<Cursor>,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         self.place.children(folder.map(ItemKey::as_str), page).await
+    }
+
+    fn left_prices(&self) -> Option<LeftPrices> {
+        Some(left::PRICES)
+    }
+
+    async fn left_behind(&self, things: &[Bearer]) -> Vec<Look<LeftBehind>> {
+        self.place.left_behind(things).await
     }
 
     async fn usage(&self) -> Result<Option<ByteSize>, StoreError> {
