@@ -123,6 +123,7 @@ fn finish(question: Question<'_>, files: Files, tally: &Tally, rest: Rest) -> Re
         runs: rest.runs,
         findings: rest.findings,
         sources: counted.sources,
+        left_behind: None,
     }
 }
 

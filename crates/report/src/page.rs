@@ -5,6 +5,7 @@
 
 mod course;
 mod front;
+mod left;
 mod markup;
 mod missing;
 mod plot;
@@ -39,6 +40,7 @@ pub fn page(report: &Report, language: &Language<'_>) -> String {
     page.renamed();
     page.checks();
     page.findings();
+    page.left();
     page.sources();
     page.words();
     page.footer();

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::audit::Audit;
+use crate::left::Behind;
 
 /// Entries that a list of the report holds at most.
 pub const LISTED: usize = 500;
@@ -341,4 +342,7 @@ pub struct Report {
     pub findings: Findings,
     /// Each source.
     pub sources: Vec<SourceFigures>,
+    /// What stays behind at the sources, where somebody asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<Behind>,
 }

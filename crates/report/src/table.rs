@@ -97,7 +97,7 @@ impl<'a> Table<'a> {
     }
 }
 
-fn put(line: &mut String, cell: &str) {
+pub(crate) fn put(line: &mut String, cell: &str) {
     let armed = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let quoted = cell.contains(['"', ',', '\r', '\n']);
     if quoted {

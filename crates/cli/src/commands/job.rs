@@ -1,12 +1,14 @@
 //! `landfall job`: a source that is gone for good is said to be so, once.
 
 use landfall_core::Code;
+use landfall_core::engine::Capture;
 use landfall_core::state::State;
 use rust_i18n::t;
 use serde_json::json;
 
 use super::totals;
 use crate::args::JobCommand;
+use crate::config::SourcePlace;
 use crate::error::{CommandError, Exit};
 use crate::machine;
 use crate::ui::{self, count};
@@ -37,16 +39,18 @@ pub(crate) async fn job(context: &mut Context, command: &JobCommand) -> Result<E
         (false, Some(_)) => closed::unmark(ledger.as_ref(), handle.id).await,
         _ => Ok(()),
     };
+    let captured = Capture::last(ledger.as_ref(), handle.id).await;
     let tally = ledger.tally(handle.id, None).await;
     ledger.close_job(&handle).await?;
     marked?;
-    let tally = tally?;
+    let (tally, captured) = (tally?, captured?.is_some());
     let open = tally.all().files - tally.files(State::Success);
     context.screen.result(&json!({
         "job": name,
         "closed": closing,
         "since": closing.then(|| since.to_string()),
         "unproven": open,
+        "captured": captured,
     }));
     context.screen.line(match closing {
         true => t!("job.closed", job = name, time = ui::moment(since)),
@@ -54,6 +58,11 @@ pub(crate) async fn job(context: &mut Context, command: &JobCommand) -> Result<E
     });
     if closing && open > 0 {
         context.screen.line(t!("job.unproven", number = count(open), job = name));
+    }
+    // A folder has nothing of the sort to tell.
+    let tells = wanted.sources.iter().any(|source| !matches!(source.place, SourcePlace::Folder(_)));
+    if closing && tells && !captured {
+        context.screen.line(t!("job.uncaptured", job = name));
     }
     Ok(Exit::Complete)
 }

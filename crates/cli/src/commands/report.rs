@@ -1,10 +1,12 @@
 //! `landfall report`: what a job amounts to, as a page, a table, JSON, or a few lines.
 //!
-//! Reads the ledger and the configuration, needs no network and no lease. Owns where the files go: each is
+//! Reads the ledger and the configuration, and needs no network and no lease unless what stays behind is to be asked
+//! first ([`left`]). Owns where the files go: each is
 //! written beside its place and renamed into it, so that a kill leaves the old one. What is counted and how
 //! it looks is the crate report's.
 
 mod asked;
+mod left;
 
 use std::path::{Path, PathBuf};
 
@@ -27,20 +29,22 @@ struct Written {
     html: Option<PathBuf>,
     csv: Option<(PathBuf, u64)>,
     json: Option<PathBuf>,
+    left: Option<(PathBuf, u64)>,
 }
 
 /// Counts and writes what was asked for.
 pub(crate) async fn report(context: &mut Context, args: &Report) -> Result<Exit, CommandError> {
     let config = context.load()?;
     let job = config.job(&args.job)?;
-    let ledger = context.ledger(&config).await?;
-    let handle = totals::known(ledger.as_ref(), &args.job).await?;
-    let missed = totals::missed(ledger.as_ref(), handle.id, &job).await?;
     let json = match &context.global.json {
         Json::File(path) => Some(path.clone()),
         Json::No | Json::Object => None,
     };
-    apart([&args.html, &args.csv, &json])?;
+    apart([&args.html, &args.csv, &json, &args.permissions_csv])?;
+    left::capture(context, args).await?;
+    let ledger = context.ledger(&config).await?;
+    let handle = totals::known(ledger.as_ref(), &args.job).await?;
+    let missed = totals::missed(ledger.as_ref(), handle.id, &job).await?;
     let question = Question {
         job: &handle,
         asked: asked::asked(&job),
@@ -57,7 +61,7 @@ pub(crate) async fn report(context: &mut Context, args: &Report) -> Result<Exit,
     let locale = rust_i18n::locale();
     let language = Language { code: &locale, lookup: &ui::word };
     let mut written = Written::default();
-    let report = match &args.csv {
+    let mut report = match &args.csv {
         Some(path) => {
             let mut file = Whole::begin(path)?;
             let mut table = Table::new(&mut file, language);
@@ -72,6 +76,12 @@ pub(crate) async fn report(context: &mut Context, args: &Report) -> Result<Exit,
             gather(ledger.as_ref(), question, None).await.map_err(|error| failed(error, Path::new("-")))?
         }
     };
+    let mut left = None;
+    if args.wants_left() {
+        let rows = left::read(ledger.as_ref(), handle.id, &mut report, args.permissions_csv.as_ref()).await?;
+        written.left = args.permissions_csv.clone().zip(rows);
+        left = Some(left::line(ledger.as_ref(), handle.id, &report).await?);
+    }
     if let Some(path) = &args.html {
         Whole::write(path, page(&report, &language).as_bytes())?;
         written.html = Some(path.clone());
@@ -82,6 +92,9 @@ pub(crate) async fn report(context: &mut Context, args: &Report) -> Result<Exit,
         written.json = Some(path);
     }
     show(&context.screen, &report, object, &written);
+    if let Some(line) = left {
+        context.screen.line(line);
+    }
     Ok(exit(&report))
 }
 
@@ -94,13 +107,14 @@ fn exit(report: &landfall_report::Report) -> Exit {
 }
 
 /// Two outputs in one file would leave only the last.
-fn apart(paths: [&Option<PathBuf>; 3]) -> Result<(), CommandError> {
-    let [html, csv, json] = paths;
-    for (one, other) in [(html, csv), (html, json), (csv, json)] {
-        if let Some(path) = one.as_ref().filter(|path| other.as_ref() == Some(*path)) {
+fn apart(paths: [&Option<PathBuf>; 4]) -> Result<(), CommandError> {
+    let mut named: Vec<&PathBuf> = Vec::new();
+    for path in paths.into_iter().flatten() {
+        if named.contains(&path) {
             let detail = format!("{} is named for two outputs", path.display());
             return Err(CommandError::new(Code::BadArgument, detail));
         }
+        named.push(path);
     }
     Ok(())
 }
@@ -121,6 +135,8 @@ fn show(screen: &Screen, report: &landfall_report::Report, mut object: Value, wr
                 "csv": written.csv.as_ref().map(|(path, _)| shown(path)),
                 "csv_rows": written.csv.as_ref().map(|(_, rows)| rows),
                 "json": written.json.as_ref().map(shown),
+                "permissions_csv": written.left.as_ref().map(|(path, _)| shown(path)),
+                "permissions_csv_rows": written.left.as_ref().map(|(_, rows)| rows),
             });
             map.insert("written".to_owned(), files);
             map.insert("peak_rss_bytes".to_owned(), json!(machine::peak_rss()));
@@ -131,7 +147,7 @@ fn show(screen: &Screen, report: &landfall_report::Report, mut object: Value, wr
     for path in written.html.iter().chain(&written.json) {
         screen.line(t!("page.terminal.written", path = path.display()));
     }
-    if let Some((path, rows)) = &written.csv {
+    for (path, rows) in written.csv.iter().chain(&written.left) {
         screen.line(t!("page.terminal.rows", path = path.display(), rows = count(*rows)));
     }
     if written.html.is_none() && written.csv.is_none() && written.json.is_none() {

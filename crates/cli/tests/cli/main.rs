@@ -17,6 +17,8 @@ mod lasting;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod left;
+#[cfg(test)]
 mod manifest;
 #[cfg(test)]
 mod report;

@@ -54,7 +54,7 @@ impl Page<'_> {
     pub(super) fn annexes(&mut self) {
         let report = self.report;
         let all = [report.open.total, report.skipped.total, report.renamed.total, report.findings.list.total];
-        if all == [0; 4] {
+        if all == [0; 4] && report.left_behind.is_none() {
             return;
         }
         self.html.raw("<div class=\"annexes\">\n");
@@ -74,10 +74,11 @@ impl Page<'_> {
             self.annex("page.annex.findings");
             self.subjects();
         }
+        self.left_annexes();
         self.html.raw("</div>\n");
     }
 
-    fn annex(&mut self, key: &str) {
+    pub(super) fn annex(&mut self, key: &str) {
         let title = self.say(key);
         self.html.element("<h2>", &title, "</h2>\n");
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod left;
+#[cfg(test)]
 mod paper;
 #[cfg(test)]
 mod texts;

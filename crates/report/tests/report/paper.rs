@@ -28,7 +28,7 @@ fn tags(html: &str) -> Vec<String> {
     all
 }
 
-fn safe(html: &str) {
+pub(crate) fn safe(html: &str) {
     for tag in tags(html) {
         let name = tag.trim_start_matches('/').split_whitespace().next().unwrap().to_lowercase();
         assert!(
