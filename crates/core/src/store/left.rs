@@ -47,10 +47,13 @@ impl LeftPrices {
     #[must_use]
     pub fn most(&self, files: u64, folders: u64) -> Fee {
         let least = self.least(files + folders);
-        let shared = if self.shared > 0 { least.requests } else { 0 };
-        let older = if self.older > 0 { files.div_ceil(self.batch.max(1) as u64) } else { 0 };
+        // Folders are asked before files, and the last batch of either may not be full.
+        let (files_asked, folders_asked) = (self.least(files).requests, self.least(folders).requests);
+        let all = files_asked + folders_asked;
+        let shared = if self.shared > 0 { all } else { 0 };
+        let older = if self.older > 0 { files_asked } else { 0 };
         Fee {
-            requests: least.requests + shared + older,
+            requests: all + shared + older,
             units: least.units + (files + folders) * self.shared + files * self.older,
         }
     }
@@ -207,6 +210,8 @@ mod tests {
         let prices = LeftPrices { batch: 20, each: 1, shared: 5, older: 2 };
         assert_eq!(prices.least(41), Fee { requests: 3, units: 41 });
         assert_eq!(prices.most(40, 1), Fee { requests: 3 + 3 + 2, units: 41 + 205 + 80 });
+        assert_eq!(prices.least(11).requests, 1);
+        assert_eq!(prices.most(10, 1).requests, 2 + 2 + 1);
         assert_eq!(LeftPrices::default().most(3, 0), Fee { requests: 3, units: 0 });
     }
 

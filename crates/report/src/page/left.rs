@@ -21,18 +21,22 @@ impl<'a> Page<'a> {
         }
         self.html.raw("<table>");
         self.headings(&["page.left.what", "page.number"], 1);
-        let mut rows: Vec<(&str, u64)> = vec![
+        let shared = [
             ("page.left.shared_files", behind.shared_files),
             ("page.left.shared_folders", behind.shared_folders),
         ];
-        let by: Vec<(String, u64)> =
-            behind.grants.iter().map(|(word, number)| (format!("page.left.{word}"), *number)).collect();
-        rows.extend(by.iter().map(|(key, number)| (key.as_str(), *number)));
-        rows.push(("page.left.aged", behind.aged));
-        rows.push(("page.left.older", behind.older));
-        for (key, number) in rows {
+        for (key, number) in shared {
             let text = self.say(key);
-            self.html.element("<tr><td>", &text, "</td>").figure(&group(number)).raw("</tr>\n");
+            self.counted_row(&text, number);
+        }
+        for (word, number) in &behind.grants {
+            let to = self.say(&format!("page.left.{word}"));
+            let text = self.tell("page.left.grants", &[("to", &to)]);
+            self.counted_row(&text, *number);
+        }
+        for (key, number) in [("page.left.aged", behind.aged), ("page.left.older", behind.older)] {
+            let text = self.say(key);
+            self.counted_row(&text, number);
         }
         self.label_rows("page.left.sensitivity", &behind.sensitivity);
         self.label_rows("page.left.retention", &behind.retention);
@@ -68,6 +72,10 @@ impl<'a> Page<'a> {
         if behind.gone > 0 {
             self.told("page.left.gone", &[("number", &group(behind.gone))]);
         }
+    }
+
+    fn counted_row(&mut self, text: &str, number: u64) {
+        self.html.element("<tr><td>", text, "</td>").figure(&group(number)).raw("</tr>\n");
     }
 
     fn label_rows(&mut self, key: &str, labels: &BTreeMap<String, u64>) {

@@ -46,6 +46,8 @@ pub(super) async fn capture(context: &mut Context, args: &Report) -> Result<(), 
 }
 
 async fn ask(context: &Context, session: &Session) -> Result<(), StoreError> {
+    // What it took to open the job is no part of it.
+    let before = session.graphs.read();
     let plan = session.engine.plan_left(&session.job).await?;
     let things = plan.files + plan.folders;
     say(context, session, &plan);
@@ -56,8 +58,8 @@ async fn ask(context: &Context, session: &Session) -> Result<(), StoreError> {
             "left.working",
             asked = count(asked.load(Relaxed)),
             all = count(things),
-            requests = count(wire.requests),
-            throttled = count(wire.throttled)
+            requests = count(wire.requests - before.requests),
+            throttled = count(wire.throttled - before.throttled)
         )
         .into_owned()
     };
@@ -74,8 +76,8 @@ async fn ask(context: &Context, session: &Session) -> Result<(), StoreError> {
         context.screen.note(t!(
             "left.done",
             asked = count(asked.load(Relaxed)),
-            requests = count(wire.requests),
-            units = count(wire.resource_units)
+            requests = count(wire.requests - before.requests),
+            units = count(wire.resource_units - before.resource_units)
         ));
     }
     Ok(())
