@@ -6,12 +6,10 @@
 //! one key may come many times (the last one counts), pages may be empty.
 
 mod aside;
-mod listing;
-
-pub use aside::{Aside, folder_at};
 mod left;
 mod listing;
 
+pub use aside::{Aside, folder_at};
 pub use left::{Aspect, Audience, Bearer, Grant, LeftBehind, LeftPrices, Person, Unasked};
 pub use listing::{Authors, Entry, Listed, ListedFolder, Listing, Page};
 
