@@ -8,10 +8,12 @@
 mod aside;
 mod left;
 mod listing;
+mod walk;
 
-pub use aside::{Aside, folder_at};
+pub use aside::Aside;
 pub use left::{Aspect, Audience, Bearer, Grant, LeftBehind, LeftPrices, Person, Unasked};
 pub use listing::{Authors, Entry, Listed, ListedFolder, Listing, Page};
+pub use walk::{folder_at, make_folder_at};
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -13,7 +13,7 @@ use crate::memo::{MemoKey, MemoValue};
 use crate::proof::Evidence;
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
-use crate::store::Holding;
+use crate::store::{Holding, make_folder_at};
 use crate::words::{ByteSize, FileId, FolderId, ItemKey, RelPath, fold};
 
 const BATCH: usize = 500;
@@ -81,7 +81,7 @@ impl Engine {
         };
         let root = job.destination.root();
         let above = target.parent().unwrap_or_default();
-        let parent = self.folder_at(job, &above).await?;
+        let parent = make_folder_at(job.destination.as_ref(), &above).await?;
         let lies_in = found.parent.clone().unwrap_or_else(|| root.clone());
         let stands = lies_in == parent && fold(&found.name) == fold(target.name());
         // Another of the job's folders may still be carried by the same object, or stand there already.
@@ -137,7 +137,7 @@ impl Engine {
             }
             let parent = match &row.folder_item {
                 Some(item) => item.clone(),
-                None => self.folder_at(job, &folder).await?,
+                None => make_folder_at(job.destination.as_ref(), &folder).await?,
             };
             there = match job.destination.relocate(&there, &parent, row.dest_name()).await {
                 Ok(there) => there,

@@ -19,22 +19,6 @@ use crate::state::Reason;
 use crate::transport::Body;
 use crate::words::{Cursor, ItemKey, RelPath, Times, fold};
 
-/// The id of a folder by its path from the root; `None` where no folder stands there.
-///
-/// # Errors
-/// Where it cannot be looked: unknown is not absent.
-pub async fn folder_at(destination: &dyn Destination, path: &RelPath) -> Result<Option<ItemKey>, StoreError> {
-    let mut at = destination.root();
-    for name in path.segments() {
-        match destination.find(&at, name).await {
-            Look::Present(Found::Folder(key)) => at = key,
-            Look::Present(Found::File(_)) | Look::Absent => return Ok(None),
-            Look::Unknown(error) => return Err(error),
-        }
-    }
-    Ok(Some(at))
-}
-
 /// A destination without some of its folders.
 pub struct Aside {
     inner: Arc<dyn Destination>,
@@ -67,7 +51,7 @@ impl Aside {
     async fn hidden(&self) -> Result<BTreeSet<ItemKey>, StoreError> {
         let mut hidden = BTreeSet::new();
         for folder in &self.folders {
-            hidden.extend(folder_at(self.inner.as_ref(), folder).await?);
+            hidden.extend(super::folder_at(self.inner.as_ref(), folder).await?);
         }
         Ok(hidden)
     }

@@ -9,8 +9,8 @@ use crate::ledger::{FolderRow, Looked};
 use crate::proof::Comparison;
 use crate::row::FileRow;
 use crate::state::{Event, State};
-use crate::store::Holding;
-use crate::words::{ItemKey, RelPath};
+use crate::store::{Holding, make_folder_at};
+use crate::words::ItemKey;
 
 impl Engine {
     /// Carries out one remedy that sends nothing, or none where none is due.
@@ -43,24 +43,9 @@ impl Engine {
         let item = Detail::of(look).item().or(held).ok_or_else(|| nothing(&row))?;
         let found = self.ledger.found_item(job.tree, &item).await?.ok_or_else(|| nothing(&row))?;
         let folder = row.folder_target.clone().ok_or_else(|| nothing(&row))?;
-        let parent = self.folder_at(job, &folder).await?;
+        let parent = make_folder_at(job.destination.as_ref(), &folder).await?;
         let there = job.destination.relocate(&holding(&found), &parent, row.dest_name()).await?;
         self.prove_again(job, row, there).await
-    }
-
-    /// The folder at a path, made where it is missing.
-    pub(in crate::engine) async fn folder_at(
-        &self,
-        job: &Job,
-        path: &RelPath,
-    ) -> Result<ItemKey, StoreError> {
-        let mut at = job.destination.root();
-        let mut walked = RelPath::root();
-        for name in path.segments() {
-            walked = walked.join(name).unwrap_or_default();
-            at = job.destination.ensure_folder(&at, name, &walked).await?;
-        }
-        Ok(at)
     }
 
     /// Proves by what the destination publishes, else by reading, that it holds the file again.
@@ -96,7 +81,7 @@ impl Engine {
         let gone =
             || StoreError::new(ErrorKind::NotFound, "mend", &name, "it takes part no longer; verify again");
         let target = row.target.as_ref().ok_or_else(gone)?;
-        let item = self.folder_at(job, target).await?;
+        let item = make_folder_at(job.destination.as_ref(), target).await?;
         self.ledger.bind_folder(&job.handle, row.id, Some(item.clone())).await?;
         for answer in job.destination.set_folder_times(&[(item, row.times.whole_seconds())]).await {
             answer?;

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, StoreError};
 use crate::memo::MemoKey;
 use crate::proof::Evidence;
 use crate::seal::Seal;
-use crate::store::{Destination, Holding, Listed, folder_at};
+use crate::store::{Destination, Holding, Listed, folder_at, make_folder_at};
 use crate::words::{ItemKey, JobId, RelPath};
 
 const MARK: &str = ".ledger-";
@@ -108,14 +108,7 @@ impl SnapshotFolder {
     }
 
     pub(super) async fn make(&self) -> Result<ItemKey, StoreError> {
-        let (mut at, mut path) = (self.destination.root(), RelPath::root());
-        for name in self.folder.segments() {
-            path = path.join(name).map_err(|error| {
-                StoreError::new(ErrorKind::Unsupported, "make folder", name, error.to_string())
-            })?;
-            at = self.destination.ensure_folder(&at, name, &path).await?;
-        }
-        Ok(at)
+        make_folder_at(self.destination.as_ref(), &self.folder).await
     }
 
     /// What lies in the folder; nothing where there is none.
