@@ -10,7 +10,6 @@ use crate::proof::Comparison;
 use crate::row::FileRow;
 use crate::state::{Event, State};
 use crate::store::{Holding, make_folder_at};
-use crate::words::ItemKey;
 
 impl Engine {
     /// Carries out one remedy that sends nothing, or none where none is due.
