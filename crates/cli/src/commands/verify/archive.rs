@@ -33,7 +33,8 @@ pub(super) async fn verify(
     started: Instant,
 ) -> Result<Exit, CommandError> {
     if args.depth == Depth::Bytes {
-        let detail = "an archive is verified by exists or hash; its hashes are SHA-256, published by the Hub";
+        let detail = "an archive is verified by exists or hash: its hashes are SHA-256, published by the Hub; \
+                      `landfall drill` reads sealed objects back, opens and compares them";
         return Err(CommandError::new(Code::BadArgument, detail));
     }
     let report = look(context, session, args).await?;

@@ -178,7 +178,7 @@ fn show(screen: &Screen, report: &VerifyReport, open: &[Looked], told: &Told<'_>
         }
         let shown = open.len() as u64;
         if total(report) > shown {
-            screen.line(t!("verify.landed.more", number = count(total(report) - shown), job = told.job));
+            screen.line(t!("verify.landed.more", number = count(total(report) - shown)));
         }
     }
     screen.line(verdict(report, told));
