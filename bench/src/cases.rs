@@ -79,6 +79,8 @@ const REPORT_SECONDS: f64 = 60.0;
 const CHANGES: f64 = 20.0;
 /// The least rate of a verify by bytes, as a share of a plain download.
 const READ_RATE: f64 = 0.8;
+/// Bytes a second of a line of 1 Gbit/s.
+const GIGABIT: u64 = 125_000_000;
 
 /// A finished job of many files: verify by changes and by hash, and the report.
 pub(crate) fn lasting(landfall: &Path, files: u64) -> Result<bool> {
@@ -113,13 +115,23 @@ pub(crate) fn lasting(landfall: &Path, files: u64) -> Result<bool> {
     Ok(kept)
 }
 
-/// Reading everything back, against a plain download of the same bytes from the same simulator.
+/// Reading everything back, against a plain download of the same bytes from the same simulator: over a line of
+/// 1 Gbit/s, and as fast as this machine hands bytes to itself, where whoever hashes them cannot keep up with
+/// whoever throws them away.
 pub(crate) fn reading(landfall: &Path, gib: u64) -> Result<bool> {
+    let lined = read_over(landfall, gib, Some(GIGABIT))?;
+    Ok(read_over(landfall, gib, None)? & lined)
+}
+
+fn read_over(landfall: &Path, gib: u64, line: Option<u64>) -> Result<bool> {
     let files = gib * 16;
-    println!("reading: {files} files of 64 MiB, read back");
+    let over =
+        line.map_or("no line in between".to_owned(), |rate| format!("a line of {} MB/s", rate / 1_000_000));
+    println!("reading: {files} files of 64 MiB, read back, {over}");
     let folder = tempfile::tempdir()?;
-    let number = files.to_string();
-    let flags = ["--scenario", "flat", "--files", &number, "--file-size", "67108864", "--landed"];
+    let (number, rate) = (files.to_string(), line.unwrap_or(0).to_string());
+    let flags =
+        ["--scenario", "flat", "--files", &number, "--file-size", "67108864", "--landed", "--line", &rate];
     let sim = Simulator::start(landfall, folder.path(), &flags)?;
     let run = measure(landfall, folder.path(), &["run", "flat"])?;
     expect_all(&run.said, files)?;

@@ -312,6 +312,9 @@ pub(crate) struct Sim {
     /// How long every request waits before it is served.
     #[arg(long, env = "LANDFALL_SIM_LATENCY", default_value = "0ms", value_parser = crate::config::duration)]
     pub(crate) latency: Duration,
+    /// Bytes a second of the line that all downloads share; as many as the machine gives where it is not said.
+    #[arg(long, env = "LANDFALL_SIM_LINE", value_name = "BYTES")]
+    pub(crate) line: Option<u64>,
     /// How much goes wrong: none, mild, wild.
     #[arg(long, env = "LANDFALL_SIM_FAULTS", default_value = "none")]
     pub(crate) faults: landfall_sim::Faults,

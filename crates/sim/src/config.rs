@@ -24,6 +24,8 @@ pub struct Config {
     pub landed: bool,
     /// How long every request waits before it is served.
     pub latency: Duration,
+    /// Bytes a second of the line that all downloads share; as many as the machine gives where absent.
+    pub line: Option<u64>,
     /// How much goes wrong.
     pub faults: Faults,
     /// Whose throttling limits hold.
@@ -88,6 +90,7 @@ impl Default for Config {
             file_size: None,
             landed: false,
             latency: Duration::ZERO,
+            line: None,
             faults: Faults::None,
             quota: Quota::None,
             quota_window: Duration::from_secs(60),

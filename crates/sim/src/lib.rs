@@ -20,6 +20,7 @@ mod hash;
 mod hub;
 mod ids;
 mod inspect;
+mod line;
 mod login;
 mod media;
 mod names;

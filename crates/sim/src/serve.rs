@@ -18,6 +18,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::line::on_line;
 use crate::origins::{Host, Origins};
 use crate::sim::Sim;
 
@@ -101,7 +102,13 @@ async fn connection(sim: Sim, host: Host, stream: TcpStream) {
     drop(stream.set_nodelay(true));
     let service = service_fn(move |request: Request<Incoming>| {
         let sim = sim.clone();
-        async move { sim.call_host(host, request.map(Body::new)).await }
+        async move {
+            let reply = sim.call_host(host, request.map(Body::new)).await;
+            match host {
+                Host::Content => reply.map(|reply| on_line(&sim, reply)),
+                Host::Api => reply,
+            }
+        }
     });
     // An error here is a client that went away, or a fault that closes the socket.
     drop(

@@ -22,6 +22,7 @@ use crate::compare::Compare;
 use crate::config::Config;
 use crate::damage::{DamageError, DamageOrder, Damaged};
 use crate::faults::FaultRule;
+use crate::line::Line;
 use crate::origins::{Host, Origins};
 use crate::quota::signed;
 use crate::reply::{Fail, Reply};
@@ -45,6 +46,7 @@ struct Inner {
     world: Mutex<World>,
     extras: Extras,
     latency: Duration,
+    line: Option<Line>,
     epoch: Timestamp,
     started: OnceLock<Instant>,
 }
@@ -82,11 +84,17 @@ impl Sim {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let epoch = config.epoch.or_else(|| Timestamp::from_second(DEFAULT_EPOCH).ok()).unwrap_or_default();
-        let latency = config.latency;
+        let (latency, line) = (config.latency, Line::of(config.line));
         let mut world = World::new(config, epoch);
         let extras = scenario::build(&mut world);
-        let inner = Inner { world: Mutex::new(world), extras, latency, epoch, started: OnceLock::new() };
+        let inner =
+            Inner { world: Mutex::new(world), extras, latency, line, epoch, started: OnceLock::new() };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The line that downloads share, where it is narrow.
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.inner.line.as_ref()
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {

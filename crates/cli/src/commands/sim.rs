@@ -63,6 +63,7 @@ fn settings(args: &Sim, scenario: Scenario) -> Config {
         file_size: args.file_size,
         landed: args.landed,
         latency: args.latency,
+        line: args.line,
         faults: args.faults,
         quota: args.quota,
         quota_window: args.quota_window,

@@ -1,13 +1,15 @@
 //! Reading back: the bytes of what stands there, those first that were read longest ago; and closer looks.
 
-use futures_util::StreamExt as _;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
 
 use super::judge::{Closer, Why};
 use super::telling::Sight;
 use super::{ASKING, Sample, Verify, compare_published, compare_read, renewed};
 use crate::engine::parts::Parts;
 use crate::engine::survey::holding;
-use crate::engine::{Engine, Job, Shown};
+use crate::engine::{Engine, Job, Shown, internal};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FoundRow;
 use crate::proof::{Comparison, Proof, Sense, agree};
@@ -68,24 +70,27 @@ impl Verify<'_> {
         Ok(row.filter(|row| lies(row) && self.options.takes(row)))
     }
 
+    /// Reads some files, each in a task of its own: hashing takes more of a machine than one thread has.
     async fn read_batch(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
-        let (engine, job) = (self.engine, self.job);
-        let most = job.policy.files_in_flight.clamp(1, ASKING);
-        let mut reading = futures_util::stream::iter(rows)
-            .map(|row| async move {
-                let there = row.holding.clone();
-                let read = match there {
-                    Some(there) => read(engine, job, &row, &there).await,
-                    None => {
-                        Read::Unknown(super::super::internal("read", &row.entry.name, &"nothing is held"))
-                    }
-                };
-                (row, read)
-            })
-            .buffer_unordered(most);
+        let most = self.job.policy.files_in_flight.clamp(1, ASKING);
+        let job = Arc::new(self.job.clone());
+        let mut waiting = rows.into_iter();
+        let mut reading = JoinSet::new();
         let mut right = Vec::new();
         let mut others = Vec::new();
-        while let Some((row, read)) = reading.next().await {
+        loop {
+            for row in waiting.by_ref().take(most.saturating_sub(reading.len())) {
+                let (engine, job) = (self.engine.clone(), Arc::clone(&job));
+                reading.spawn(async move {
+                    let read = match row.holding.clone() {
+                        Some(there) => read(&engine, &job, &row, &there).await,
+                        None => Read::Unknown(internal("read", &row.entry.name, &"nothing is held")),
+                    };
+                    (row, read)
+                });
+            }
+            let Some(done) = reading.join_next().await else { break };
+            let (row, read) = done.map_err(|error| internal("read", "verify", &error))?;
             match read {
                 Read::Right(_) if row.ours.sha256.is_some() => {
                     self.report.read_bytes += row.holding.as_ref().map_or(0, |h| h.evidence.size.0);
@@ -94,7 +99,6 @@ impl Verify<'_> {
                 read => others.push((row, read)),
             }
         }
-        drop(reading);
         self.report.read += right.len() as u64;
         let at = self.engine.clock.now();
         if !right.is_empty() {
