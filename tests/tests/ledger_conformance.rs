@@ -76,7 +76,7 @@ async fn is_upgraded(url: &str) {
     let (first, second) =
         tokio::join!(landfall_ledger::open(url, options()), landfall_ledger::open(url, options()));
     let (ledger, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(upgrade::version(url).await, 3);
+    assert_eq!(upgrade::version(url).await, 4);
     upgrade::is_as_it_was(ledger.as_ref()).await;
     upgrade::goes_on(&ledger).await;
     upgrade::went_on(second.as_ref()).await;

@@ -13,11 +13,13 @@ pub(crate) const SQLITE: Migrations = &[
     include_str!("../migrations/sqlite/0001_ledger.sql"),
     include_str!("../migrations/sqlite/0002_seal_owed_look.sql"),
     include_str!("../migrations/sqlite/0003_verify.sql"),
+    include_str!("../migrations/sqlite/0004_statistics.sql"),
 ];
 pub(crate) const POSTGRES: Migrations = &[
     include_str!("../migrations/postgres/0001_ledger.sql"),
     include_str!("../migrations/postgres/0002_seal_owed_look.sql"),
     include_str!("../migrations/postgres/0003_verify.sql"),
+    include_str!("../migrations/postgres/0004_statistics.sql"),
 ];
 
 const MAKE: &str = "CREATE TABLE IF NOT EXISTS landfall_schema (version BIGINT PRIMARY KEY)";

@@ -451,3 +451,27 @@ pub(super) async fn course(
     let rows = query.fetch_all(tx).await.map_err(failed("sum up events"))?;
     rows.iter().map(|row| course_row(row, &context.words)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+    use super::*;
+    use crate::schema;
+
+    /// Read by its key alone, a tree of a million things would be read whole for every file.
+    #[tokio::test]
+    async fn what_lies_in_a_files_place_is_found_by_its_name() {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect("sqlite::memory:").await.unwrap();
+        schema::prepare(&mut connection, "BEGIN", schema::SQLITE).await.unwrap();
+        let mut query = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {MATCHES}")));
+        for _ in 0..10 {
+            query = query.bind(1_i64);
+        }
+        let rows = query.fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(3)).collect();
+        let by_name = "found_name (tree=? AND parent=? AND fold=?)";
+        assert!(plan.iter().any(|step| step.contains(by_name)), "{plan:?}");
+    }
+}

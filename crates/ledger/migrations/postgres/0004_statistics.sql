@@ -1,0 +1,2 @@
+-- SQLite alone needs to be told; here joins go by index whatever is known of the tables.
+SELECT 1;
