@@ -82,7 +82,7 @@ async fn is_upgraded(url: &str) {
     upgrade::went_on(second.as_ref()).await;
     drop((ledger, second));
     let ledger = landfall_ledger::open(url, options()).await.unwrap();
-    assert_eq!(upgrade::version(url).await, 3);
+    assert_eq!(upgrade::version(url).await, 4);
     upgrade::went_on(ledger.as_ref()).await;
 }
 
