@@ -25,6 +25,9 @@ use crate::store::{Found, Holding, Listed, OnConflict, Opening, Owe};
 use crate::transport::Body;
 use crate::words::{ByteSize, FileId, ItemKey, fold};
 
+/// Files found in their place that are judged side by side.
+const JUDGED_AT_ONCE: usize = 8;
+
 const BATCH: usize = 200;
 /// First pause before a late hash is asked for again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -74,24 +77,36 @@ impl Engine {
             let rows = self.ledger.scan(job.handle.id, &filter, after, BATCH).await?;
             let Some(last) = rows.last() else { return Ok(left) };
             after = last.id;
-            for mut row in rows {
-                self.go_on("proof")?;
-                match self.whereabouts(job, &row).await? {
-                    Look::Present(there) => self.judge(job, &mut row, there, read_back).await?,
-                    Look::Absent => {
-                        let comment = "the destination no longer holds it".to_owned();
-                        self.note(&job.handle, &mut row, vec![Event::Vanished { comment }]).await?;
-                    }
-                    Look::Unknown(error) if error.code.is_some() => return Err(error),
-                    Look::Unknown(error) => {
-                        tracing::debug!(file = %row.id, error = %error.chain(), "could not look");
-                    }
-                }
+            // Side by side, so that the ledger commits them together; what is read back is read one by one.
+            let at_once = if read_back { 1 } else { JUDGED_AT_ONCE };
+            let judged: Vec<Result<FileRow, StoreError>> = futures_util::stream::iter(rows)
+                .map(|row| self.prove_row(job, row, read_back))
+                .buffer_unordered(at_once)
+                .collect()
+                .await;
+            for row in judged {
+                let row = row?;
                 if row.state == State::Dupe && row.reason == Some(Reason::HashPending) {
                     left.waiting += 1;
                 }
             }
         }
+    }
+
+    async fn prove_row(&self, job: &Job, mut row: FileRow, read_back: bool) -> Result<FileRow, StoreError> {
+        self.go_on("proof")?;
+        match self.whereabouts(job, &row).await? {
+            Look::Present(there) => self.judge(job, &mut row, there, read_back).await?,
+            Look::Absent => {
+                let comment = "the destination no longer holds it".to_owned();
+                self.note(&job.handle, &mut row, vec![Event::Vanished { comment }]).await?;
+            }
+            Look::Unknown(error) if error.code.is_some() => return Err(error),
+            Look::Unknown(error) => {
+                tracing::debug!(file = %row.id, error = %error.chain(), "could not look");
+            }
+        }
+        Ok(row)
     }
 
     /// Lists the folders of files whose hash is late: a hash that appears need not be a change that an
