@@ -61,13 +61,7 @@ impl Landed {
         // Before anything that needs the network.
         let seal = key_of(&wanted, context, ledger.as_ref(), &handle).await?;
         let mut graphs = Graphs::new(context, &config, &ledger)?;
-        let destination: Arc<dyn Destination> = match &wanted.destination {
-            DestinationPlace::Dataset(dataset) => {
-                let api = archives::hub(&context.environment, &mut graphs, &ledger).await?;
-                Arc::new(HubDataset::open(&api, &dataset.repo, Settings::default()).await?)
-            }
-            _ => places::destination(&wanted, &config, &mut graphs, &ledger).await?,
-        };
+        let destination = alone(context, &wanted, &config, (&mut graphs, &ledger)).await?;
         let now = format!("{} path {:?}", destination.identity(), wanted.path);
         if now != handle.identity {
             let detail = format!("it was {} before and is {now} now", handle.identity);
@@ -121,6 +115,22 @@ impl Landed {
     pub(crate) async fn lease(&self) -> Result<JobHandle, StoreError> {
         let (name, identity) = (&self.handle.name, &self.handle.identity);
         self.origin.ledger.open_job(name, identity, &machine::holder(), machine::now()).await
+    }
+}
+
+/// A job's destination of whatever kind, without anything of its sources.
+pub(super) async fn alone(
+    context: &Context,
+    wanted: &JobConfig,
+    config: &Config,
+    (graphs, ledger): (&mut Graphs, &Arc<dyn Ledger>),
+) -> Result<Arc<dyn Destination>, CommandError> {
+    match &wanted.destination {
+        DestinationPlace::Dataset(dataset) => {
+            let api = archives::hub(&context.environment, graphs, ledger).await?;
+            Ok(Arc::new(HubDataset::open(&api, &dataset.repo, Settings::default()).await?))
+        }
+        _ => places::destination(wanted, config, graphs, ledger).await,
     }
 }
 

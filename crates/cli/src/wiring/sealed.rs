@@ -19,12 +19,11 @@ use landfall_core::store::Destination;
 use landfall_core::transport::{Body, Stage, TransportError};
 use landfall_core::{Code, JobId, RelPath, StoreError, SystemClock};
 use landfall_ledger::backup;
-use landfall_stores::hub::{HubDataset, Settings};
 use rust_i18n::t;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Context, Graphs, archives, places, seal, tidy};
-use crate::config::{Config, DestinationPlace, JobConfig, snapshot_folder};
+use super::{Context, Graphs, landed, seal, tidy};
+use crate::config::{Config, JobConfig, snapshot_folder};
 use crate::error::CommandError;
 use crate::machine;
 
@@ -304,13 +303,7 @@ pub(crate) async fn without_ledger(
     let seal = seal_of(&config, &wanted, context)?;
     let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
     let mut graphs = Graphs::new(context, &config, &ledger)?;
-    let destination: Arc<dyn Destination> = match &wanted.destination {
-        DestinationPlace::Dataset(dataset) => {
-            let api = archives::hub(&context.environment, &mut graphs, &ledger).await?;
-            Arc::new(HubDataset::open(&api, &dataset.repo, Settings::default()).await?)
-        }
-        _ => places::destination(&wanted, &config, &mut graphs, &ledger).await?,
-    };
+    let destination = landed::alone(context, &wanted, &config, (&mut graphs, &ledger)).await?;
     let engine = Engine {
         ledger,
         spool: Arc::new(MemorySpool::new()),

@@ -276,12 +276,7 @@ impl Place {
     }
 
     async fn left_grants(&self, things: &[Bearer], asked: &mut [Look<Asked>]) {
-        let chosen: Vec<&Bearer> = things
-            .iter()
-            .zip(asked.iter())
-            .filter(|(_, one)| matches!(one, Look::Present(asked) if asked.shared))
-            .map(|(thing, _)| thing)
-            .collect();
+        let chosen = chosen(things, asked, |asked| asked.shared);
         let mut lists = self.lists(&chosen, "/permissions", PRICES.shared).await.into_iter();
         for one in asked.iter_mut().filter_map(present).filter(|asked| asked.shared) {
             match lists.next() {
@@ -299,12 +294,7 @@ impl Place {
     }
 
     async fn left_versions(&self, things: &[Bearer], asked: &mut [Look<Asked>]) {
-        let chosen: Vec<&Bearer> = things
-            .iter()
-            .zip(asked.iter())
-            .filter(|(_, one)| matches!(one, Look::Present(asked) if asked.aged))
-            .map(|(thing, _)| thing)
-            .collect();
+        let chosen = chosen(things, asked, |asked| asked.aged);
         let mut lists = self.lists(&chosen, "/versions", PRICES.older).await.into_iter();
         for one in asked.iter_mut().filter_map(present).filter(|asked| asked.aged) {
             match lists.next() {
@@ -359,6 +349,15 @@ impl Place {
         }
         Err(unexpected(OPERATION, subject, "the list has no end"))
     }
+}
+
+/// The things that are to be asked about further.
+fn chosen<'a>(things: &'a [Bearer], asked: &[Look<Asked>], is: impl Fn(&Asked) -> bool) -> Vec<&'a Bearer> {
+    let pairs = things.iter().zip(asked);
+    pairs
+        .filter(|(_, one)| matches!(one, Look::Present(asked) if is(asked)))
+        .map(|(thing, _)| thing)
+        .collect()
 }
 
 fn present(look: &mut Look<Asked>) -> Option<&mut Asked> {
