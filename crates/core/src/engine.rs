@@ -90,6 +90,14 @@ pub(crate) fn trouble(outcome: Result<(), StoreError>) -> Result<String, StoreEr
     }
 }
 
+/// What is to be recorded of one row.
+pub(crate) struct Note<'a> {
+    pub(crate) row: &'a mut FileRow,
+    pub(crate) events: Vec<Event>,
+    /// What is owed to the source's owner for it.
+    pub(crate) owe: Option<Owe>,
+}
+
 /// What was shown to stand in a file's place.
 pub(crate) struct Shown {
     pub(crate) there: Holding,
@@ -106,32 +114,41 @@ impl Engine {
         row: &mut FileRow,
         events: Vec<Event>,
     ) -> Result<(), StoreError> {
-        self.note_owing(job, row, events, None).await
+        self.note_all(job, vec![Note { row, events, owe: None }]).await.map(drop)
     }
 
-    /// As [`Engine::note`], with what is owed to the source's owner in the same transaction.
-    pub(crate) async fn note_owing(
+    /// As [`Engine::note`] for many rows, with what is owed to the sources' owners, all in one transaction.
+    pub(crate) async fn note_all<'a>(
         &self,
         job: &JobHandle,
-        row: &mut FileRow,
-        events: Vec<Event>,
-        owe: Option<Owe>,
-    ) -> Result<(), StoreError> {
-        let mut copy = row.clone();
+        notes: Vec<Note<'a>>,
+    ) -> Result<Vec<&'a FileRow>, StoreError> {
         let at = self.clock.now();
-        let mut records = Vec::with_capacity(events.len());
-        for event in events {
-            let expect = copy.state;
-            copy.apply(&event, at).map_err(|e| internal("record", &row.entry.name, &e))?;
-            records.push(Record { file: row.id, expect, event, at });
+        let (mut records, mut owes) = (Vec::with_capacity(notes.len()), Vec::new());
+        let mut changed = Vec::with_capacity(notes.len());
+        for Note { row, events, owe } in notes {
+            let mut copy = row.clone();
+            for event in events {
+                let expect = copy.state;
+                copy.apply(&event, at).map_err(|e| internal("record", &row.entry.name, &e))?;
+                records.push(Record { file: row.id, expect, event, at });
+            }
+            owes.extend(owe);
+            changed.push((row, copy));
         }
-        match owe {
-            Some(owe) => self.ledger.record_owing(job, records, vec![owe], at).await?,
-            None => self.ledger.record(job, records).await?,
+        match (records.is_empty(), owes.is_empty()) {
+            (true, _) => {}
+            (false, true) => self.ledger.record(job, records).await?,
+            (false, false) => self.ledger.record_owing(job, records, owes, at).await?,
         }
-        self.meter.moved(row, &copy);
-        *row = copy;
-        Ok(())
+        Ok(changed
+            .into_iter()
+            .map(|(row, copy)| {
+                self.meter.moved(row, &copy);
+                *row = copy;
+                &*row
+            })
+            .collect())
     }
 
     /// One row of a job by its id, whatever its standing.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::gather::ReportError;
 use crate::report::{List, Report};
-use crate::table::put;
+use crate::table::Sheet;
 
 /// Commands after which a capture may lack what came since.
 const LISTING: [&str; 4] = ["run", "download", "upload", "retry"];
@@ -266,28 +266,24 @@ const HEADER: [&str; 11] =
 
 /// The CSV of what stays behind: one row a person let in, a file's earlier versions, a label, a thing not known.
 /// For a spreadsheet, as the table of files is.
-pub struct BehindTable<'a> {
-    out: &'a mut (dyn Write + Send),
-    begun: bool,
-    rows: u64,
-}
+pub struct BehindTable<'a>(Sheet<'a, { HEADER.len() }>);
 
 impl std::fmt::Debug for BehindTable<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BehindTable({} rows)", self.rows)
+        write!(f, "BehindTable({} rows)", self.rows())
     }
 }
 
 impl<'a> BehindTable<'a> {
     /// A table that goes to a writer; it should be buffered.
     pub fn new(out: &'a mut (dyn Write + Send)) -> Self {
-        Self { out, begun: false, rows: 0 }
+        Self(Sheet::new(out, HEADER))
     }
 
     /// Rows written, the header aside.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.rows
+        self.0.rows()
     }
 
     /// Writes the header where no row came.
@@ -295,8 +291,7 @@ impl<'a> BehindTable<'a> {
     /// # Errors
     /// Where it cannot be written.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.begin()?;
-        self.out.flush()
+        self.0.finish()
     }
 
     fn thing(&mut self, thing: &Captured) -> io::Result<()> {
@@ -326,32 +321,9 @@ impl<'a> BehindTable<'a> {
     }
 
     fn row(&mut self, thing: &Captured, what: &str, value: &str, rest: [&str; 6]) -> io::Result<()> {
-        self.begin()?;
-        self.rows += 1;
         let kind = if thing.folder { "folder" } else { "file" };
         let path = if thing.path.is_empty() { "/" } else { &thing.path };
         let [who, address, role, how, expires, detail] = rest;
-        self.write(&[&thing.source, path, kind, what, value, who, address, role, how, expires, detail])
-    }
-
-    fn begin(&mut self) -> io::Result<()> {
-        if self.begun {
-            return Ok(());
-        }
-        self.begun = true;
-        self.out.write_all("\u{feff}".as_bytes())?;
-        self.write(&HEADER)
-    }
-
-    fn write(&mut self, cells: &[&str; HEADER.len()]) -> io::Result<()> {
-        let mut line = String::new();
-        for (at, cell) in cells.iter().enumerate() {
-            if at > 0 {
-                line.push(',');
-            }
-            put(&mut line, cell);
-        }
-        line.push_str("\r\n");
-        self.out.write_all(line.as_bytes())
+        self.0.row(&[&thing.source, path, kind, what, value, who, address, role, how, expires, detail])
     }
 }

@@ -22,36 +22,83 @@ const HEADER: [&str; 11] = [
     "changed_at",
 ];
 
-/// A table under way. The header is written with the first row, or at the end where there is none.
-pub struct Table<'a> {
+/// Rows for a spreadsheet under way. The header is written with the first row, or at the end where there is none.
+pub(crate) struct Sheet<'a, const COLUMNS: usize> {
     out: &'a mut (dyn Write + Send),
-    language: Language<'a>,
+    header: [&'static str; COLUMNS],
     line: String,
     begun: bool,
     rows: u64,
 }
 
+impl<'a, const COLUMNS: usize> Sheet<'a, COLUMNS> {
+    pub(crate) fn new(out: &'a mut (dyn Write + Send), header: [&'static str; COLUMNS]) -> Self {
+        Self { out, header, line: String::new(), begun: false, rows: 0 }
+    }
+
+    /// Rows written, the header aside.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(crate) fn row(&mut self, cells: &[&str; COLUMNS]) -> io::Result<()> {
+        self.begin()?;
+        self.rows += 1;
+        self.write(cells)
+    }
+
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.begin()?;
+        self.out.flush()
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if self.begun {
+            return Ok(());
+        }
+        self.begun = true;
+        self.out.write_all("\u{feff}".as_bytes())?;
+        self.write(&self.header.clone())
+    }
+
+    fn write(&mut self, cells: &[&str; COLUMNS]) -> io::Result<()> {
+        self.line.clear();
+        for (at, cell) in cells.iter().enumerate() {
+            if at > 0 {
+                self.line.push(',');
+            }
+            put(&mut self.line, cell);
+        }
+        self.line.push_str("\r\n");
+        self.out.write_all(self.line.as_bytes())
+    }
+}
+
+/// The table of files that are not proven or were skipped.
+pub struct Table<'a> {
+    sheet: Sheet<'a, { HEADER.len() }>,
+    language: Language<'a>,
+}
+
 impl std::fmt::Debug for Table<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Table({} rows)", self.rows)
+        write!(f, "Table({} rows)", self.rows())
     }
 }
 
 impl<'a> Table<'a> {
     /// A table that goes to a writer; it should be buffered.
     pub fn new(out: &'a mut (dyn Write + Send), language: Language<'a>) -> Self {
-        Self { out, language, line: String::new(), begun: false, rows: 0 }
+        Self { sheet: Sheet::new(out, HEADER), language }
     }
 
     /// Rows written, the header aside.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.rows
+        self.sheet.rows()
     }
 
     pub(crate) fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.begin()?;
-        self.rows += 1;
         let reason = row.reason.as_deref();
         let whole = |at: jiff::Timestamp| format!("{at:.0}");
         let cells = [
@@ -67,37 +114,15 @@ impl<'a> Table<'a> {
             row.not_before.map(whole).unwrap_or_default(),
             whole(row.since),
         ];
-        self.write(&cells.each_ref().map(String::as_str))
+        self.sheet.row(&cells.each_ref().map(String::as_str))
     }
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        self.begin()?;
-        self.out.flush()
-    }
-
-    fn begin(&mut self) -> io::Result<()> {
-        if self.begun {
-            return Ok(());
-        }
-        self.begun = true;
-        self.out.write_all("\u{feff}".as_bytes())?;
-        self.write(&HEADER)
-    }
-
-    fn write(&mut self, cells: &[&str; HEADER.len()]) -> io::Result<()> {
-        self.line.clear();
-        for (at, cell) in cells.iter().enumerate() {
-            if at > 0 {
-                self.line.push(',');
-            }
-            put(&mut self.line, cell);
-        }
-        self.line.push_str("\r\n");
-        self.out.write_all(self.line.as_bytes())
+        self.sheet.finish()
     }
 }
 
-pub(crate) fn put(line: &mut String, cell: &str) {
+fn put(line: &mut String, cell: &str) {
     let armed = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let quoted = cell.contains(['"', ',', '\r', '\n']);
     if quoted {

@@ -68,12 +68,12 @@ mod tests {
         let begun = Instant::now();
         let half = async {
             for _ in 0..10 {
-                line.pass(100_000).await
+                line.pass(100_000).await;
             }
         };
         let other = async {
             for _ in 0..10 {
-                line.pass(100_000).await
+                line.pass(100_000).await;
             }
         };
         tokio::join!(half, other);

@@ -14,7 +14,7 @@ use crate::engine::content::judge_source;
 use crate::engine::parts::Parts;
 use crate::engine::sealing::beginning;
 use crate::engine::survey::holding;
-use crate::engine::{Engine, Job, Slot};
+use crate::engine::{Engine, Job, Note, Slot};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FileFilter;
 use crate::memo::MemoKey;
@@ -68,7 +68,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Judges every DUPE row by the ledger's record of the destination.
+    /// Judges every DUPE row by the ledger's record of the destination. What the published digests show is
+    /// recorded together, a page of rows at a time; the others are judged each for itself.
     pub(super) async fn prove_listed(&self, job: &Job, read_back: bool) -> Result<Unproven, StoreError> {
         let filter = FileFilter { states: vec![State::Dupe], ..FileFilter::default() };
         let mut after = FileId(0);
@@ -77,10 +78,11 @@ impl Engine {
             let rows = self.ledger.scan(job.handle.id, &filter, after, BATCH).await?;
             let Some(last) = rows.last() else { return Ok(left) };
             after = last.id;
-            // Side by side, so that the ledger commits them together; what is read back is read one by one.
+            let others = self.prove_shown(job, rows).await?;
+            // What is read back is read one by one.
             let at_once = if read_back { 1 } else { JUDGED_AT_ONCE };
-            let judged: Vec<Result<FileRow, StoreError>> = futures_util::stream::iter(rows)
-                .map(|row| self.prove_row(job, row, read_back))
+            let judged: Vec<Result<FileRow, StoreError>> = futures_util::stream::iter(others)
+                .map(|(row, there)| self.prove_row(job, row, there, read_back))
                 .buffer_unordered(at_once)
                 .collect()
                 .await;
@@ -93,9 +95,51 @@ impl Engine {
         }
     }
 
-    async fn prove_row(&self, job: &Job, mut row: FileRow, read_back: bool) -> Result<FileRow, StoreError> {
+    /// Proves those of some rows that the published digests show, in one transaction, and gives back the others
+    /// with what the destination holds for them.
+    async fn prove_shown(
+        &self,
+        job: &Job,
+        rows: Vec<FileRow>,
+    ) -> Result<Vec<(FileRow, Look<Holding>)>, StoreError> {
+        let looked: Vec<Result<(FileRow, Look<Holding>), StoreError>> = futures_util::stream::iter(rows)
+            .map(|row| async move {
+                self.go_on("proof")?;
+                let there = self.whereabouts(job, &row).await?;
+                Ok((row, there))
+            })
+            .buffer_unordered(JUDGED_AT_ONCE)
+            .collect()
+            .await;
+        let (mut shown, mut others) = (Vec::new(), Vec::new());
+        for pair in looked {
+            let (row, there) = pair?;
+            let proof = match &there {
+                Look::Present(there) => self.compare_published(job, &row, there),
+                Look::Absent | Look::Unknown(_) => Comparison::Undecided,
+            };
+            match (there, proof) {
+                (Look::Present(there), Comparison::Proven(proof)) => {
+                    let events = proving(&row, there, proof);
+                    shown.push((row, events));
+                }
+                (there, _) => others.push((row, there)),
+            }
+        }
+        self.note_proven(job, shown.iter_mut().map(|(row, events)| (row, std::mem::take(events))).collect())
+            .await?;
+        Ok(others)
+    }
+
+    async fn prove_row(
+        &self,
+        job: &Job,
+        mut row: FileRow,
+        there: Look<Holding>,
+        read_back: bool,
+    ) -> Result<FileRow, StoreError> {
         self.go_on("proof")?;
-        match self.whereabouts(job, &row).await? {
+        match there {
             Look::Present(there) => self.judge(job, &mut row, there, read_back).await?,
             Look::Absent => {
                 let comment = "the destination no longer holds it".to_owned();
@@ -203,15 +247,10 @@ impl Engine {
         there: Holding,
         read_back: bool,
     ) -> Result<(), StoreError> {
-        let leg = row.leg.unwrap_or(match row.entry.digests.is_empty() {
-            true => SourceLeg::Unpublished,
-            false => SourceLeg::Matched,
-        });
-        if job.seal.is_some() && row.sealed.is_none() {
+        if sealed_by_another(job, row) {
             return self.judge_sealed(job, row, there).await;
         }
-        let ours = row.evidence();
-        match Proof::compare(&ours, &there.evidence, leg, ProofKind::Hash, self.clock.now()) {
+        match self.compare_published(job, row, &there) {
             Comparison::Proven(proof) => self.proven(job, row, there, proof).await,
             Comparison::Differs(words) => self.differs(job, row, there, words).await,
             Comparison::Undecided => {
@@ -225,6 +264,18 @@ impl Engine {
                 self.settle_by_reading(job, row, there).await
             }
         }
+    }
+
+    /// What the digests that both sides publish say of a file, without reading anything.
+    fn compare_published(&self, job: &Job, row: &FileRow, there: &Holding) -> Comparison {
+        if sealed_by_another(job, row) {
+            return Comparison::Undecided;
+        }
+        let leg = row.leg.unwrap_or(match row.entry.digests.is_empty() {
+            true => SourceLeg::Unpublished,
+            false => SourceLeg::Matched,
+        });
+        Proof::compare(&row.evidence(), &there.evidence, leg, ProofKind::Hash, self.clock.now())
     }
 
     /// Judges an object that we have no record of having sealed: its nonce is read, and the source's bytes
@@ -270,38 +321,38 @@ impl Engine {
         there: Holding,
         proof: Proof,
     ) -> Result<(), StoreError> {
-        let mut events = Vec::with_capacity(2);
-        if row.holding.as_ref() != Some(&there) {
-            let comment = String::new();
-            events.push(Event::Noted { reason: Reason::Unproven, comment, holding: Some(there) });
-        }
-        events.push(Event::Proven(proof));
-        self.note_proven(job, row, events).await?;
-        self.after_proof(job, row).await
+        let events = proving(row, there, proof);
+        self.note_proven(job, vec![(row, events)]).await
     }
 
-    /// Records events of which the last is a proof, together with what the source's owner is owed for it.
+    /// Records events of which each file's last is a proof, together with what the sources' owners are owed for
+    /// them, in one transaction; then gives back what the files no longer need.
     pub(super) async fn note_proven(
         &self,
         job: &Job,
-        row: &mut FileRow,
-        events: Vec<Event>,
+        files: Vec<(&mut FileRow, Vec<Event>)>,
     ) -> Result<(), StoreError> {
-        let held = events.iter().rev().find_map(|event| match event {
-            Event::Present { holding, .. } | Event::Noted { holding: Some(holding), .. } => Some(holding),
-            _ => None,
-        });
-        let held = held.or(row.holding.as_ref()).cloned();
-        let owe = match (job.slot(row.source), held) {
-            (Some(slot), Some(held)) => slot.source.receipt(&row.entry, &held).await,
-            _ => None,
-        };
-        let owe = owe.map(|owe| Owe { source: row.source, ..owe });
-        self.note_owing(&job.handle, row, events, owe).await
+        let mut notes = Vec::with_capacity(files.len());
+        for (row, events) in files {
+            let held = events.iter().rev().find_map(|event| match event {
+                Event::Present { holding, .. } | Event::Noted { holding: Some(holding), .. } => Some(holding),
+                _ => None,
+            });
+            let owe = match (job.slot(row.source), held.or(row.holding.as_ref())) {
+                (Some(slot), Some(held)) => slot.source.receipt(&row.entry, held).await,
+                _ => None,
+            };
+            let owe = owe.map(|owe| Owe { source: row.source, ..owe });
+            notes.push(Note { row, events, owe });
+        }
+        for row in self.note_all(&job.handle, notes).await? {
+            self.after_proof(job, row).await?;
+        }
+        Ok(())
     }
 
     /// Gives back what a proven file no longer needs: the spool file, and what was remembered for it.
-    pub(super) async fn after_proof(&self, job: &Job, row: &FileRow) -> Result<(), StoreError> {
+    async fn after_proof(&self, job: &Job, row: &FileRow) -> Result<(), StoreError> {
         self.spool.remove(row.id).await?;
         if row.via != Some(Via::Stream) || row.ours.is_empty() {
             job.destination.abandon(&session_memo(job, row.id)).await?;
@@ -474,6 +525,21 @@ impl Engine {
         }
         Ok(Evidence { size: ByteSize(hasher.len()), digests: hasher.digests() })
     }
+}
+
+/// True for a file of a sealed job that was sealed by nobody we know of: no digest of the plain bytes is the object's.
+fn sealed_by_another(job: &Job, row: &FileRow) -> bool {
+    job.seal.is_some() && row.sealed.is_none()
+}
+
+/// The events that make a row proven, with what is there where that is news.
+fn proving(row: &FileRow, there: Holding, proof: Proof) -> Vec<Event> {
+    let news = (row.holding.as_ref() != Some(&there)).then(|| Event::Noted {
+        reason: Reason::Unproven,
+        comment: String::new(),
+        holding: Some(there),
+    });
+    news.into_iter().chain([Event::Proven(proof)]).collect()
 }
 
 /// True where the object the listing names is the one the row knows, or the row knows none.

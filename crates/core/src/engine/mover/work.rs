@@ -196,8 +196,7 @@ impl Mover {
         };
         match compared {
             Comparison::Proven(proof) => {
-                engine.note_proven(&self.job, row, vec![present, Event::Proven(proof)]).await?;
-                engine.after_proof(&self.job, row).await
+                engine.note_proven(&self.job, vec![(row, vec![present, Event::Proven(proof)])]).await
             }
             Comparison::Differs(comment) => {
                 engine.note(handle, row, vec![present, Event::Noted { reason, comment, holding: None }]).await
