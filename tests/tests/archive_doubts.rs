@@ -8,7 +8,7 @@ use landfall_archive::{Depth, Place, RepairReport, VerifyOptions, VerifyReport};
 use landfall_core::ledger::{Ledger as _, LookFilter};
 use landfall_core::seal::Seal;
 use landfall_core::words::ItemKey;
-use landfall_sim::ArchiveConfig;
+use landfall_sim::{ArchiveConfig, HubFault, HubFaultRule, HubRoute};
 use landfall_tests::archive::{Bench, Process};
 use landfall_tests::simulation::in_virtual_time;
 
@@ -216,5 +216,77 @@ fn what_we_sent_and_somebody_replaced_is_put_right_where_the_record_decides() {
         assert_eq!(scene.opened(thing).unwrap(), std::fs::read(&thing.local).unwrap());
         assert!(scene.look(Depth::Exists).await.clean());
         assert!(scene.deep().await.clean());
+    });
+}
+
+#[test]
+fn bytes_that_are_not_those_of_the_published_hash_are_found_by_reading_and_mended_by_a_new_sealing() {
+    in_virtual_time(async {
+        let scene = Scene::new().await;
+        let (older, ours) = (scene.things(false).await, scene.things(true).await);
+        let (flipped, lost, sound) = (&ours[0], &ours[1], &ours[2]);
+        let hub = &scene.bench.world.hub;
+        assert!(hub.flip_byte(&flipped.place.repo, &flipped.place.path));
+        assert!(hub.lose_object(&lost.place.repo, &lost.place.path));
+        assert!(hub.flip_byte(&older[0].place.repo, &older[0].place.path));
+        assert!(scene.look(Depth::Exists).await.clean(), "the Hub publishes what it always did");
+        let deep = scene.deep().await;
+        assert!(deep.clean(), "sealing again does not read what lies there: {deep:#?}");
+        let read = scene.look(Depth::Bytes).await;
+        assert_eq!((found(&read, "changed"), read.unread), (3, 0), "{read:#?}");
+        assert_eq!(read.read + 3, read.present, "{read:#?}");
+        // What only reading has found is not taken back by weaker questions.
+        assert_eq!(found(&scene.look(Depth::Exists).await, "changed"), 3);
+        assert_eq!(found(&scene.deep().await, "changed"), 3);
+        let repaired = scene.repair().await;
+        assert_eq!(repaired.files.get("mended"), Some(&3), "{repaired:?}");
+        for thing in [flipped, lost, &older[0], sound] {
+            assert_eq!(scene.opened(thing).unwrap(), std::fs::read(&thing.local).unwrap());
+        }
+        let again = scene.look(Depth::Bytes).await;
+        assert!(again.clean(), "{again:#?}");
+        assert_eq!(again.read, again.present, "{again:#?}");
+        assert!(scene.repair().await.posts.is_empty());
+    });
+}
+
+#[test]
+fn a_nightly_share_reads_those_that_were_read_longest_ago() {
+    in_virtual_time(async {
+        let scene = Scene::new().await;
+        let mut read = 0;
+        let mut nights = 0;
+        let all = scene.look(Depth::Exists).await.present;
+        while read < all {
+            scene.bench.wait(Duration::from_secs(24 * 3600)).await;
+            let sample = landfall_core::engine::Sample::Percent(30.0);
+            let options = VerifyOptions { depth: Depth::Bytes, sample, ..VerifyOptions::default() };
+            let report = scene.process.archive.verify(&options).await.unwrap();
+            assert!(report.clean() && report.read > 0, "{report:#?}");
+            read += report.read;
+            nights += 1;
+        }
+        assert_eq!(nights, 4);
+        let looks = LookFilter::default();
+        let looks = scene.bench.ledger.looks(scene.process.job.handle.id, &looks, "", 10_000).await.unwrap();
+        let present =
+            looks.iter().filter(|look| look.finding.is_none() && look.detail.contains("\"sha256\""));
+        let unread = present.filter(|look| !look.detail.contains("\"read\"")).count();
+        assert_eq!(unread, 0, "after four nights of 30 of a hundred everything was read");
+    });
+}
+
+#[test]
+fn a_storage_that_does_not_answer_makes_bytes_unknown_and_nothing_wrong() {
+    in_virtual_time(async {
+        let scene = Scene::new().await;
+        let get = |times, fault| HubFaultRule { route: HubRoute::StorageGet, skip: 0, times, fault };
+        scene.bench.world.hub.add_fault(get(1, HubFault::WrongByte));
+        let once = scene.look(Depth::Bytes).await;
+        assert!(once.clean(), "what came wrong once and right the next time is right: {once:#?}");
+        scene.bench.world.hub.add_fault(get(100_000, HubFault::ServerError { status: 503 }));
+        let silent = scene.look(Depth::Bytes).await;
+        assert_eq!((silent.read, silent.unread), (0, silent.present), "{silent:#?}");
+        assert!(!silent.clean() && silent.findings.is_empty(), "{silent:#?}");
     });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use landfall_core::ledger::{Answer, Looked};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,12 @@ pub(crate) struct Detail {
     /// SHA-256 of what lay there when it was shown to be the file's bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shown: Option<String>,
+    /// When its bytes were last read back and were those whose hash is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read: Option<Timestamp>,
+    /// The SHA-256 that was published of it when reading it back showed other bytes, or bytes that nobody can open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) misread: Option<String>,
     /// Why nothing more can be done about it, as the reason's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) settled: Option<String>,
@@ -102,6 +109,12 @@ pub struct VerifyReport {
     pub resumed: bool,
     /// True where somebody asked to stop before the end.
     pub interrupted: bool,
+    /// Objects that were read back, and whose bytes are right.
+    pub read: u64,
+    /// Their bytes.
+    pub read_bytes: u64,
+    /// Objects that could not be read back now; nothing is known of their bytes.
+    pub unread: u64,
     /// Requests that looking took.
     pub requests: u64,
     #[serde(skip)]
@@ -180,6 +193,6 @@ impl VerifyReport {
     /// True where everything that is recorded was looked at and nothing was found.
     #[must_use]
     pub fn clean(&self) -> bool {
-        self.open_findings() == 0 && self.unknown == 0 && !self.interrupted
+        self.open_findings() == 0 && self.unknown == 0 && self.unread == 0 && !self.interrupted
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod candidates;
 mod doubt;
 mod judge;
 mod proof;
+mod reading;
 mod state;
 mod summary;
 mod waiting;
@@ -19,6 +20,7 @@ pub(crate) use summary::LEAK;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use landfall_core::engine::Sample;
 use landfall_core::ledger::Answer;
 use landfall_core::{ErrorKind, StoreError};
 use landfall_stores::catalogue::Post;
@@ -28,6 +30,7 @@ use crate::claim::{Claim, Place, kind_of};
 use crate::finding::Finding;
 use crate::look::Looker;
 use crate::report::{Detail, VerifyReport};
+use reading::ReadBack;
 use state::State;
 use waiting::Waiting;
 
@@ -46,6 +49,9 @@ pub enum Depth {
     Exists,
     /// That it holds the file's bytes: what has no record yet is shown by sealing the local file again.
     Hash,
+    /// As [`Depth::Exists`], and the objects themselves are read back: that their bytes are those whose hash is
+    /// published, and open with the key.
+    Bytes,
     /// As [`Depth::Exists`]; what an earlier verify found `changed` or `unproven` is compared again, and where
     /// two contents differ it is found out which one is right. A repair looks like that.
     Doubts,
@@ -56,6 +62,8 @@ pub enum Depth {
 pub struct VerifyOptions {
     /// How deep.
     pub depth: Depth,
+    /// How many objects are read back, those first that were read longest ago, where bytes are asked for.
+    pub sample: Sample,
     /// URLs in one batch.
     pub batch: usize,
     /// Pause between batches.
@@ -72,6 +80,7 @@ impl Default for VerifyOptions {
     fn default() -> Self {
         Self {
             depth: Depth::Exists,
+            sample: Sample::All,
             batch: crate::look::ASKED,
             delay: Duration::ZERO,
             fresh: false,
@@ -119,7 +128,15 @@ impl Archive {
         let mut state = self.begin_verify(options).await?;
         let mut looker = Looker::new(self.shelves.clone());
         let per_repo = self.count_claims(options).await?;
-        let interrupted = match self.verify_all(options, &per_repo, &mut state, &mut looker).await {
+        let mut back = ReadBack::default();
+        let work = async {
+            self.verify_all(options, &per_repo, &mut state, &mut looker).await?;
+            if options.depth == Depth::Bytes {
+                self.read_back(options, state.started, &mut back).await?;
+            }
+            Ok::<(), StoreError>(())
+        };
+        let interrupted = match work.await {
             Ok(()) => self.engine.stop.is_cancelled(),
             Err(error) if error.kind == ErrorKind::Stopped => true,
             Err(error) => return Err(error),
@@ -140,6 +157,7 @@ impl Archive {
         report.recorded = per_repo.values().sum();
         report.resumed = state.resumed;
         report.interrupted = interrupted;
+        (report.read, report.read_bytes, report.unread) = (back.read, back.bytes, back.unread);
         self.name_moved_heads(&looker, &mut report).await?;
         Ok(report)
     }

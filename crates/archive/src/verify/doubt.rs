@@ -4,20 +4,14 @@
 //! that it is the same still, or where the object cannot be opened by anybody. Two contents that are both sound
 //! are for a person to choose from.
 
-use futures_util::StreamExt as _;
-use landfall_core::seal::Seal;
 use landfall_core::state::Reason;
-use landfall_core::words::ItemKey;
-use landfall_core::{Digest, ErrorKind, Hasher, StoreError};
+use landfall_core::{ErrorKind, StoreError};
 
 use super::Judged;
 use super::proof::{Before, Compared};
 use crate::Archive;
 use crate::claim::Place;
 use crate::finding::Finding;
-
-/// Bytes hashed and opened at a time.
-const PIECE: usize = 512 << 10;
 
 /// What may be done about a doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +48,8 @@ impl Archive {
 
     /// Reads an object whole: one that does not open is no backup, whatever else may be right.
     async fn weigh_object(&self, judged: &mut Judged) -> Result<Verdict, StoreError> {
-        let (Some(seal), Some(place)) = (&self.seal, &judged.claim.place) else { return Ok(Verdict::Later) };
-        match self.opens(seal.as_ref(), place, judged.detail.sha256.as_deref()).await {
+        let (Some(_), Some(place)) = (&self.seal, &judged.claim.place) else { return Ok(Verdict::Later) };
+        match self.opens(place, judged.detail.sha256.as_deref()).await {
             Ok(true) => {
                 let words = "both can be read, and they differ: which one is right, only a person can say";
                 judged.detail.words = words.to_owned();
@@ -78,33 +72,12 @@ impl Archive {
     /// # Errors
     /// Where it cannot be read, or where the bytes that came are not those that are published: then nothing is
     /// known of the object.
-    async fn opens(
-        &self,
-        seal: &dyn Seal,
-        place: &Place,
-        published: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        let item = ItemKey(format!("{}:{}", place.repo, place.path));
-        let mut body = self.job.destination.read(&item, 0).await?;
-        let (mut hasher, mut opening, mut plain) = (Hasher::new(), seal.open(), Vec::new());
-        let mut genuine = true;
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| {
-                let detail = "the body broke off";
-                StoreError::new(ErrorKind::Interrupted, "read", item.as_str(), detail).with_source(error)
-            })?;
-            self.engine.go_on(&place.path)?;
-            for part in piece.chunks(PIECE) {
-                hasher.update(part);
-                plain.clear();
-                genuine = genuine && opening.update(part, &mut plain).is_ok();
-            }
-        }
-        let sha = hasher.digests().sha256.as_ref().map(Digest::hex);
-        if sha.is_none() || sha.as_deref() != published {
+    async fn opens(&self, place: &Place, published: Option<&str>) -> Result<bool, StoreError> {
+        let whole = self.read_whole(place).await?;
+        if whole.sha256.is_none() || whole.sha256.as_deref() != published {
             let detail = "other bytes came than are published";
-            return Err(StoreError::new(ErrorKind::Corrupt, "read", item.as_str(), detail));
+            return Err(StoreError::new(ErrorKind::Corrupt, "read", &place.path, detail));
         }
-        Ok(genuine && opening.finish(&mut plain).is_ok())
+        Ok(whole.genuine)
     }
 }

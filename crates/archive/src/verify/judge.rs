@@ -86,13 +86,24 @@ impl Archive {
         looker: &Looker,
     ) -> Result<(Judged, Post), StoreError> {
         let mut judged = judged;
+        // What reading showed to be wrong is shown right by reading and by nothing else.
+        if judged.detail.misread.is_some() {
+            if depth != Depth::Doubts {
+                return Ok((judged, post));
+            }
+            self.engine.go_on("verify")?;
+            judged.verdict = self.read_anew(&mut judged).await?;
+            if judged.verdict.is_some() {
+                return Ok((judged, post));
+            }
+        }
         let open = match judged.finding {
             None => judged.detail.shown != judged.detail.sha256,
             Some(finding) => finding == Finding::Changed,
         };
         let doubted = known.doubted || judged.finding.is_some();
         let wanted = match depth {
-            Depth::Exists => false,
+            Depth::Exists | Depth::Bytes => false,
             Depth::Hash => true,
             Depth::Doubts => doubted,
         };
@@ -128,7 +139,14 @@ impl Archive {
                 detail.size = Some(thing.evidence.size.0);
                 detail.sha256 = thing.evidence.digests.sha256.as_ref().map(Digest::hex);
                 detail.shown = known.shown(detail.sha256.as_deref());
+                let same = |sha256: &Option<String>| *sha256 == detail.sha256;
+                detail.read = known.read.as_ref().filter(|(_, sha256)| same(sha256)).map(|(at, _)| *at);
+                let misread = known.misread.clone().filter(|(sha256, _)| same(&Some(sha256.clone())));
+                if let Some((sha256, words)) = misread {
+                    (detail.misread, detail.words) = (Some(sha256), words);
+                }
                 let changed = detail.shown.is_some() && detail.shown != detail.sha256;
+                let changed = changed || detail.misread.is_some();
                 let finding = match &name {
                     Name::Plain(_) => Some(Finding::Leak),
                     Name::Sealed(plain) | Name::Enc(plain) if !belongs(plain, &post.id) => {

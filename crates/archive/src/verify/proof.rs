@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use landfall_core::ledger::LookFilter;
 use landfall_core::seal::Seal;
 use landfall_core::state::Reason;
@@ -33,6 +34,10 @@ pub(super) struct Before {
     looked: Option<String>,
     /// The last look at it could not show that it holds the file's bytes.
     pub(super) doubted: bool,
+    /// When its bytes were last read back and right, with the SHA-256 that was published then, hex.
+    pub(super) read: Option<(Timestamp, Option<String>)>,
+    /// The SHA-256 that was published of it when reading it showed other bytes, hex, and what was said of it.
+    pub(super) misread: Option<(String, String)>,
 }
 
 impl Before {
@@ -130,11 +135,14 @@ impl Archive {
             for look in &looks {
                 let finding = look.finding.as_deref().and_then(Finding::parse);
                 let doubted = matches!(finding, Some(Finding::Changed | Finding::Unproven));
-                let looked = Detail::of(look).shown;
-                if doubted || looked.is_some() {
-                    let before = known.entry(look.subject.clone()).or_default();
-                    (before.looked, before.doubted) = (looked, doubted);
+                let detail = Detail::of(look);
+                if !doubted && detail.shown.is_none() && detail.read.is_none() {
+                    continue;
                 }
+                let before = known.entry(look.subject.clone()).or_default();
+                (before.looked, before.doubted) = (detail.shown, doubted);
+                before.read = detail.read.map(|at| (at, detail.sha256));
+                before.misread = detail.misread.map(|sha256| (sha256, detail.words));
             }
             if after > end || looks.len() < LOOKS {
                 return Ok(known);

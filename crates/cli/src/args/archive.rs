@@ -59,8 +59,20 @@ pub(crate) enum Depth {
     /// That it publishes the hash of the file's bytes: the destination's listing is read anew. In an archive what
     /// has no record is shown by sealing the local file again.
     Hash,
-    /// That the bytes are the file's: they are read back (not for archives).
+    /// That the bytes are the file's: they are read back. In an archive: that they are those whose hash the Hub
+    /// publishes, and open with the key.
     Bytes,
+}
+
+impl Depth {
+    /// The word in JSON.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Exists => "exists",
+            Self::Hash => "hash",
+            Self::Bytes => "bytes",
+        }
+    }
 }
 
 /// How many files are read back.

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_archive::{Archive, Finding, OldProgress, VerifyOptions, VerifyReport};
+use landfall_core::engine::Sample;
 use landfall_core::ledger::{Answer, LookFilter};
-use landfall_core::{Code, StoreError};
+use landfall_core::{ByteSize, Code, StoreError};
 use rust_i18n::t;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -32,15 +33,10 @@ pub(super) async fn verify(
     args: &Verify,
     started: Instant,
 ) -> Result<Exit, CommandError> {
-    if args.depth == Depth::Bytes {
-        let detail = "an archive is verified by exists or hash: its hashes are SHA-256, published by the Hub; \
-                      `landfall drill` reads sealed objects back, opens and compares them";
-        return Err(CommandError::new(Code::BadArgument, detail));
-    }
     let report = look(context, session, args).await?;
     let told = Told {
         job: &args.job,
-        deep: args.depth == Depth::Hash,
+        depth: args.depth,
         requests: session.graphs.read().requests,
         seconds: started.elapsed().as_secs_f64(),
     };
@@ -54,8 +50,10 @@ async fn look(context: &Context, session: &Session, args: &Verify) -> Result<Ver
     let options = VerifyOptions {
         depth: match args.depth {
             Depth::Exists => landfall_archive::Depth::Exists,
-            Depth::Hash | Depth::Bytes => landfall_archive::Depth::Hash,
+            Depth::Hash => landfall_archive::Depth::Hash,
+            Depth::Bytes => landfall_archive::Depth::Bytes,
         },
+        sample: args.sample.map_or(Sample::All, |sample| sample.0),
         batch: args.batch_size,
         delay: args.delay,
         fresh: args.fresh,
@@ -84,7 +82,7 @@ pub(crate) fn exit(report: &VerifyReport) -> Exit {
     if report.interrupted {
         return Exit::Interrupted;
     }
-    if report.unknown > 0 {
+    if report.unknown > 0 || report.unread > 0 {
         return Exit::Unknown;
     }
     if report.clean() { Exit::Complete } else { Exit::Findings }
@@ -125,7 +123,7 @@ async fn write_progress(archive: &Archive, report: &VerifyReport, path: &Path) -
 /// What a report does not know of itself.
 struct Told<'a> {
     job: &'a str,
-    deep: bool,
+    depth: Depth,
     requests: u64,
     seconds: f64,
 }
@@ -163,6 +161,14 @@ fn show(screen: &Screen, report: &VerifyReport, told: &Told<'_>, exit: Exit) {
         changed = count(found(report, Finding::Changed))
     ));
     screen.line(t!("verify.proven", proven = count(report.proven), never = count(report.never_proven)));
+    if told.depth == Depth::Bytes {
+        screen.line(t!(
+            "verify.read",
+            read = count(report.read),
+            bytes = ByteSize(report.read_bytes),
+            unread = count(report.unread)
+        ));
+    }
     screen.line(t!("verify.posts", posts = count(report.posts_affected)));
     tables(screen, report);
     for (repo, (head, moved)) in &report.repositories {
@@ -236,8 +242,9 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     if report.interrupted {
         return t!("verify.interrupted", job = job).into_owned();
     }
-    if report.unknown > 0 {
-        return t!("verify.unknown", number = count(report.unknown), job = job).into_owned();
+    let unknown = report.unknown + report.unread;
+    if unknown > 0 {
+        return t!("verify.unknown", number = count(unknown), job = job).into_owned();
     }
     if report.open_findings() > 0 {
         return t!("verify.findings", number = count(report.open_findings()), job = job).into_owned();
@@ -245,7 +252,11 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     if report.recorded == 0 {
         return t!("verify.nothing").into_owned();
     }
-    if told.deep || report.never_proven == 0 {
+    if told.depth == Depth::Bytes {
+        let (read, there) = (count(report.read), count(report.present));
+        return t!("verify.clean_bytes", read = read, there = there).into_owned();
+    }
+    if told.depth == Depth::Hash || report.never_proven == 0 {
         return t!("verify.clean").into_owned();
     }
     t!("verify.clean_unproven", number = count(report.never_proven), job = job).into_owned()
@@ -263,7 +274,7 @@ fn object(report: &VerifyReport, told: &Told<'_>, exit: Exit) -> Value {
     let more = [
         ("job", json!(told.job)),
         ("command", json!("verify")),
-        ("depth", json!(if told.deep { "hash" } else { "exists" })),
+        ("depth", json!(told.depth.word())),
         ("clean", json!(report.clean())),
         ("mispaired", json!(found(report, Finding::Mispaired))),
         ("unsealed", json!(found(report, Finding::Leak))),

@@ -226,7 +226,7 @@ fn object(report: &VerifyReport, tally: &Tally, told: &Told<'_>, exit: Exit) -> 
     json!({
         "job": told.job,
         "command": "verify",
-        "depth": match told.depth { Depth::Exists => "exists", Depth::Hash => "hash", Depth::Bytes => "bytes" },
+        "depth": told.depth.word(),
         "checked": report.checked,
         "held": report.held,
         "hashed": report.hashed,
