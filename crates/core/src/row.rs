@@ -213,8 +213,12 @@ impl FileRow {
                 self.leg = leg.or(self.leg);
                 self.present(holding, *via, sent, *reason);
             }
-            Event::SpoolLost | Event::Displaced => {
+            Event::SpoolLost => {
                 self.settle_reason(None, "");
+                self.holding = None;
+            }
+            Event::Displaced => {
+                self.settle_reason(Some(Reason::DifferentAtDestination), "");
                 self.holding = None;
             }
             Event::Proven(proof) => self.prove(proof),
@@ -402,6 +406,10 @@ fn content_differs(old: &Entry, new: &Entry) -> bool {
         if let (Some(a), Some(b)) = (a, b) {
             return a != b;
         }
+    }
+    // Where neither has a digest the revision alone tells: a second holds more than one edit.
+    if old.digests.is_empty() && new.digests.is_empty() {
+        return old.revision != new.revision;
     }
     // A digest that appears where there was none is news about the same revision, not a change.
     old.revision != new.revision && old.times.modified != new.times.modified

@@ -116,6 +116,10 @@ pub enum ProofKind {
 pub struct Proof {
     /// How.
     pub kind: ProofKind,
+    /// The bytes are not what was sent: somebody changed them at the destination, and that was accepted. Size and
+    /// digest are theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
     /// When the service last reported no change: a report, not a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchanged_at: Option<Timestamp>,
@@ -170,7 +174,8 @@ pub struct AtSource {
 pub struct Entry {
     /// Where it lies below the job's root at the destination.
     pub path: FilePath,
-    /// Number of bytes of the file as it was at the source.
+    /// Number of bytes of the file as it was at the source; of what was accepted in its place, where the proof
+    /// says so.
     pub size: u64,
     /// The strongest digest of those bytes that is known.
     pub digest: FileDigest,

@@ -142,7 +142,13 @@ fn entry(path: &str, content: &str) -> Entry {
         digest: FileDigest::Sha256(Sha256::of(content.as_bytes())),
         held: None,
         id: path.to_owned(),
-        proof: Proof { kind: ProofKind::Bytes, unchanged_at: None, hash_at: None, bytes_at: None },
+        proof: Proof {
+            kind: ProofKind::Bytes,
+            accepted: false,
+            unchanged_at: None,
+            hash_at: None,
+            bytes_at: None,
+        },
         source: AtSource::default(),
     }
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::SnapshotTo;
@@ -192,12 +192,13 @@ pub(crate) struct Accept {
     /// The job's name in the configuration.
     pub(crate) job: String,
     /// Paths as `verify` shows them, or patterns (`*.docx`, `会議/**`); without any, `--all` is needed.
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) paths: Vec<String>,
-    /// Everything that people did.
+    /// Everything that people did (edited, moved-by-user, deleted-by-user, foreign).
     #[arg(long, env = "LANDFALL_ALL", value_parser = FalseyValueParser::new(), conflicts_with = "paths")]
     pub(crate) all: bool,
-    /// Only this kind of finding; may be given several times.
+    /// Only this kind of finding, and also where nobody did it: without it paths too mean only what people did. May
+    /// be given several times.
     #[arg(long, env = "LANDFALL_INCLUDE", value_name = "KIND", value_delimiter = ',')]
     pub(crate) include: Vec<String>,
     /// Only say what would be accepted.

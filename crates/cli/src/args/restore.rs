@@ -1,13 +1,13 @@
 //! What can be said to `restore` and `drill`.
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 
 /// Which of what has landed is wanted.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Wanted {
     /// Only files that match, counted from the source folder; may be given several times.
-    #[arg(long, env = "LANDFALL_PATH", value_name = "GLOB", value_delimiter = '\n')]
+    #[arg(long, env = "LANDFALL_PATH", value_name = "GLOB", value_delimiter = '\n', value_parser = NonEmptyStringValueParser::new())]
     pub(crate) path: Vec<String>,
     /// Not files that match.
     #[arg(long, env = "LANDFALL_EXCLUDE", value_name = "GLOB", value_delimiter = '\n')]

@@ -1,5 +1,6 @@
 //! `landfall accept`: what people did at the destination becomes what is expected there.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use landfall_core::engine::{Accepted, Filters};
@@ -15,8 +16,11 @@ use crate::error::{CommandError, Exit};
 use crate::ui::count;
 use crate::wiring::{Asked, Context, Sends, Session, no_landed};
 
-/// Findings of other people's work: what `--all` means.
+/// Findings of other people's work: what is meant where no kind is named.
 const PEOPLE: [Reason; 4] = [Reason::Edited, Reason::MovedByUser, Reason::DeletedByUser, Reason::Foreign];
+
+/// Findings that were named and are nobody's work, by kind: damage is not taken for right in passing.
+type Left = Mutex<BTreeMap<&'static str, u64>>;
 
 /// Accepts open findings and shows what became of each.
 pub(crate) async fn accept(context: &mut Context, args: &Accept) -> Result<Exit, CommandError> {
@@ -30,18 +34,19 @@ pub(crate) async fn accept(context: &mut Context, args: &Accept) -> Result<Exit,
     let sends = if args.dry_run { Sends::Never } else { Sends::AsConfigured };
     let asked = Asked { writes: !args.dry_run, sends, ..Asked::default() };
     let session = Session::open(context, &args.job, asked).await?;
+    let left = Left::default();
     let wanted = |path: &str, reason: Reason| {
-        let kind = match (include.is_empty(), args.all) {
-            (false, _) => include.contains(&reason),
-            (true, true) => PEOPLE.contains(&reason),
-            (true, false) => true,
-        };
+        // What nobody did is damage: it is taken for right only where its kind is named.
+        let kind = if include.is_empty() { PEOPLE.contains(&reason) } else { include.contains(&reason) };
         let named = args.paths.is_empty()
             || args.paths.iter().any(|given| given.trim_matches('/') == path)
             || RelPath::new(path).is_ok_and(|path| paths.take_path(&path));
+        if named && !kind && include.is_empty() {
+            *left.lock().unwrap_or_else(PoisonError::into_inner).entry(reason.name()).or_default() += 1;
+        }
         kind && named
     };
-    let outcome = settle(context, &session, args, &wanted).await;
+    let outcome = settle(context, &session, args, &wanted, &left).await;
     let closed = session.close().await;
     let exit = outcome?;
     closed?;
@@ -53,6 +58,7 @@ async fn settle(
     session: &Session,
     args: &Accept,
     wanted: &(dyn Fn(&str, Reason) -> bool + Sync),
+    left: &Left,
 ) -> Result<Exit, CommandError> {
     if session.archive.is_some() {
         return Err(no_landed(&args.job));
@@ -80,6 +86,7 @@ async fn settle(
         let summary = json!({ "accepted": accepted, "failed": failed }).to_string();
         engine.ledger.end_run(&job.handle, run.id, engine.clock.now(), &summary).await?;
     }
+    let left = left.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let exit = if failed == 0 && !kept.is_empty() { Exit::Complete } else { Exit::Incomplete };
     if context.screen.is_json() {
         context.screen.result(&json!({
@@ -89,14 +96,22 @@ async fn settle(
             "accepted": accepted,
             "failed": failed,
             "files": kept,
+            "left": left,
             "exit": exit.number(),
         }));
-    } else if kept.is_empty() {
+    } else if kept.is_empty() && left.is_empty() {
         context.screen.line(t!("accept.nothing", job = args.job));
+    } else if kept.is_empty() {
+        // The findings that were left out are named below.
     } else if args.dry_run {
         context.screen.line(t!("accept.dry", number = count(accepted)));
     } else {
         context.screen.line(t!("accept.done", number = count(accepted), failed = count(failed)));
+    }
+    if !context.screen.is_json() {
+        for (kind, number) in &left {
+            context.screen.line(t!("accept.left", number = count(*number), kind = kind, job = args.job));
+        }
     }
     Ok(exit)
 }

@@ -164,7 +164,10 @@ async fn left_out(landed: &Landed, args: &Restore) -> Result<BTreeMap<&'static s
     }
     let tally = landed.origin.ledger.tally(landed.handle.id, None).await?;
     let open = State::ALL.into_iter().filter(|state| *state != State::Success);
-    Ok(open.map(|state| (state.name(), tally.files(state))).filter(|(_, n)| *n > 0).collect())
+    // What takes part no longer and was found lost is missed as much.
+    let lost = |state| if state == State::Ng { tally.lost } else { 0 };
+    let open = open.map(|state| (state.name(), tally.files(state) + lost(state)));
+    Ok(open.filter(|(_, n)| *n > 0).collect())
 }
 
 /// Files by how well they are known.

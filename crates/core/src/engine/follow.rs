@@ -5,6 +5,8 @@
 //! again it goes on: a folder's old object is remembered before its place changes, a file's reason stays until it
 //! was followed.
 
+use std::collections::BTreeMap;
+
 use crate::engine::survey::holding;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
@@ -108,32 +110,107 @@ impl Engine {
     async fn follow_files(&self, job: &Job) -> Result<u64, StoreError> {
         let mut after = FileId(0);
         let mut moved = 0;
+        let mut blocked = Vec::new();
         loop {
             let rows = self.ledger.renamed(job.handle.id, after, BATCH).await?;
-            let Some(last) = rows.last() else { return Ok(moved) };
+            let Some(last) = rows.last() else { break };
             after = last.id;
             for row in rows {
                 self.go_on("destination")?;
-                moved += u64::from(self.follow_file(job, row).await?);
+                match self.follow_file(job, row.clone(), None).await? {
+                    Followed::Moved => moved += 1,
+                    Followed::Blocked => blocked.push(row),
+                    Followed::Left => {}
+                }
             }
         }
+        Ok(moved + self.follow_blocked(job, blocked).await?)
     }
 
-    async fn follow_file(&self, job: &Job, mut row: FileRow) -> Result<bool, StoreError> {
+    /// Moves files whose new names were taken by others that move as well: in the order in which names become
+    /// free, and where names go in a circle with one of them put aside meanwhile. Killed then, the next call finds
+    /// that one by its id.
+    async fn follow_blocked(&self, job: &Job, mut blocked: Vec<FileRow>) -> Result<u64, StoreError> {
+        let mut moved = 0;
+        let mut aside: BTreeMap<ItemKey, Holding> = BTreeMap::new();
+        while !blocked.is_empty() {
+            let before = blocked.len();
+            let mut left = Vec::new();
+            for row in blocked {
+                self.go_on("destination")?;
+                let stands = row.holding.as_ref().and_then(|held| aside.get(&held.item)).cloned();
+                match self.follow_file(job, row.clone(), stands).await? {
+                    Followed::Moved => moved += 1,
+                    Followed::Blocked => left.push(row),
+                    Followed::Left => {}
+                }
+            }
+            if left.len() == before && !self.put_aside(job, &left, &mut aside).await? {
+                break;
+            }
+            blocked = left;
+        }
+        Ok(moved)
+    }
+
+    /// Gives one object of a circle of names another name for now; `false` where there is no circle.
+    async fn put_aside(
+        &self,
+        job: &Job,
+        blocked: &[FileRow],
+        aside: &mut BTreeMap<ItemKey, Holding>,
+    ) -> Result<bool, StoreError> {
+        let ours: BTreeMap<&ItemKey, &FileRow> =
+            blocked.iter().filter_map(|row| row.holding.as_ref().map(|held| (&held.item, row))).collect();
+        let root = job.destination.root();
+        for row in blocked {
+            let parent = row.folder_item.as_ref().filter(|item| **item != root);
+            let rows = self.ledger.found_child(job.tree, parent, row.fold).await?;
+            let stands = rows.into_iter().find(|found| fold(&found.name) == fold(row.dest_name()));
+            let Some(stands) = stands.filter(|found| ours.contains_key(&found.item)) else { continue };
+            if aside.contains_key(&stands.item) || stands.changed_by.is_some() {
+                continue;
+            }
+            let name = format!("{}.moving-{}", stands.name, row.id);
+            let folder = parent.unwrap_or(&root);
+            match job.destination.relocate(&holding(&stands), folder, &name).await {
+                Ok(there) => {
+                    aside.insert(stands.item, there);
+                    return Ok(true);
+                }
+                Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => return Err(error),
+                Err(error) => {
+                    tracing::info!(file = %row.id, error = %error.chain(), "a file could not be put aside");
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves one file's object, which stands `aside` where an earlier step has put it there.
+    async fn follow_file(
+        &self,
+        job: &Job,
+        mut row: FileRow,
+        aside: Option<Holding>,
+    ) -> Result<Followed, StoreError> {
         let (Some(held), Some(folder)) = (row.holding.clone(), row.folder_target.clone()) else {
-            return Ok(false);
+            return Ok(Followed::Left);
         };
-        let Some(found) = self.ledger.found_item(job.tree, &held.item).await? else { return Ok(false) };
+        let Some(found) = self.ledger.found_item(job.tree, &held.item).await? else {
+            return Ok(Followed::Left);
+        };
         let root = job.destination.root();
         let lies_in = found.parent.clone().unwrap_or(root);
-        let stands = row.folder_item.as_ref() == Some(&lies_in) && found.name == row.dest_name();
-        let mut there = holding(&found);
+        let stands =
+            aside.is_none() && row.folder_item.as_ref() == Some(&lies_in) && found.name == row.dest_name();
+        let mut there = aside.unwrap_or_else(|| holding(&found));
         if !stands {
             // A person's own placing or change is not undone by a rename at the source.
             if found.changed_by.is_some()
                 || crate::proof::agree(&held.evidence, &there.evidence) == Some(false)
             {
-                return Ok(false);
+                return Ok(Followed::Left);
             }
             let parent = match &row.folder_item {
                 Some(item) => item.clone(),
@@ -142,9 +219,10 @@ impl Engine {
             there = match job.destination.relocate(&there, &parent, row.dest_name()).await {
                 Ok(there) => there,
                 Err(error) if error.code.is_some() || error.kind == ErrorKind::Stopped => return Err(error),
+                Err(error) if error.kind == ErrorKind::Exists => return Ok(Followed::Blocked),
                 Err(error) => {
                     tracing::info!(file = %row.id, error = %error.chain(), "a file could not be moved");
-                    return Ok(false);
+                    return Ok(Followed::Left);
                 }
             };
         }
@@ -153,8 +231,18 @@ impl Engine {
         let there = Holding { evidence: held.evidence, ..there };
         self.note(&job.handle, &mut row, vec![Event::Relocated { holding: Box::new(there), comment }])
             .await?;
-        Ok(!stands)
+        Ok(if stands { Followed::Left } else { Followed::Moved })
     }
+}
+
+/// What became of one file that was renamed at the source.
+enum Followed {
+    /// Its object was moved now.
+    Moved,
+    /// Something else has its name.
+    Blocked,
+    /// It stands there already, or stays where it is.
+    Left,
 }
 
 fn was(job: &Job, folder: FolderId) -> MemoKey {

@@ -10,6 +10,7 @@ use crate::engine::mover::{found_via, same_object};
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{Enrolment, FileFilter, FolderRow, FoundRow, Record};
+use crate::proof::agree;
 use crate::row::{FileRow, Standing};
 use crate::state::{Event, Reason, State};
 use crate::store::Holding;
@@ -187,13 +188,23 @@ struct Walk(Vec<(String, Option<ItemKey>)>);
 pub(super) fn is_same_place(row: &FileRow, found: &FoundRow) -> bool {
     // Our own earlier landing of content that has changed since is not news: the mover replaces it.
     let untouched = row.holding.as_ref().is_some_and(|h| same_object(h, &holding(found)));
-    let (ours, theirs) = (row.evidence(), &found.evidence);
-    let hashes = (&ours.digests.quickxor, &theirs.digests.quickxor);
-    let changed = ours.size != theirs.size || matches!(hashes, (Some(a), Some(b)) if a != b);
-    let outdated = untouched && changed;
+    let (outdated, known) = match agree(&row.evidence(), &found.evidence) {
+        Some(same) => (untouched && !same, false),
+        None => (untouched && is_superseded(row), is_known_to_differ(row)),
+    };
     // An empty file is made in two steps; one that we began may lack its times, which the upload mends.
     let half_made = row.intended && row.entry.size.0 == 0;
-    !found.folder && !outdated && !half_made && fold(&found.name) == fold(row.dest_name())
+    !found.folder && !outdated && !known && !half_made && fold(&found.name) == fold(row.dest_name())
+}
+
+/// True where what is held is an earlier content's: nothing of the present one has landed.
+pub(super) fn is_superseded(row: &FileRow) -> bool {
+    row.via.is_none()
+}
+
+/// True where what stands in a file's place was read and is another content: no digest would say so again.
+pub(super) fn is_known_to_differ(row: &FileRow) -> bool {
+    row.reason == Some(Reason::DifferentAtDestination)
 }
 
 pub(super) fn present(row: &FileRow, found: &FoundRow) -> Event {

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::Code;
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::FileFilter;
@@ -188,6 +189,7 @@ impl Verify<'_> {
     async fn go(&mut self) -> Result<(), StoreError> {
         self.engine.check_seal(self.job).await?;
         self.engine.meter.phase(2);
+        self.is_there().await?;
         self.engine.look_at_destination(self.job, self.options.depth == Depth::Hash).await?;
         self.engine.meter.phase(4);
         self.lay_side_by_side().await?;
@@ -205,10 +207,26 @@ impl Verify<'_> {
         Ok(())
     }
 
+    /// Makes sure that the place itself is there: a disk that is not mounted has lost nothing.
+    async fn is_there(&self) -> Result<(), StoreError> {
+        let destination = &self.job.destination;
+        let Err(error) = destination.children(&destination.root(), None).await else { return Ok(()) };
+        if error.kind != ErrorKind::NotFound {
+            return Err(error);
+        }
+        if self.engine.ledger.stalest(self.job.handle.id, 1).await?.is_empty() {
+            return Ok(());
+        }
+        let detail = "it is not there; is the disk mounted? Nothing is concluded about the files";
+        Err(StoreError::new(ErrorKind::NotFound, "look at", destination.identity(), detail)
+            .with_code(Code::Unreachable))
+    }
+
     /// Lays the ledger's files beside what the destination listed.
     async fn lay_side_by_side(&mut self) -> Result<(), StoreError> {
+        // What has landed is looked at, whatever the source or the job's filters say of it by now.
         let filter = FileFilter {
-            standings: vec![Standing::In, Standing::Gone],
+            standings: Standing::ALL.to_vec(),
             states: vec![State::Success, State::Ng],
             ..FileFilter::default()
         };

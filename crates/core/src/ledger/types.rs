@@ -337,6 +337,9 @@ pub struct Tally {
     pub outside: u64,
     /// No longer at the source.
     pub gone: u64,
+    /// Files that take part no longer, whatever the reason, and of which a verify found what had landed lost or
+    /// changed: it may have been the only copy.
+    pub lost: u64,
     /// Folders that take part.
     pub folders: u64,
 }
@@ -357,16 +360,23 @@ impl Tally {
         })
     }
 
-    /// True where everything that takes part is SUCCESS or was deleted by a person with somebody's consent, and nothing was skipped or left unplaced. A
-    /// source that has lost everything (an unmounted disk looks like that) is not complete.
+    /// True where everything that takes part is SUCCESS or is missed with somebody's consent, nothing was skipped or
+    /// left unplaced, and nothing that landed earlier was found lost. A source that has lost everything (an unmounted
+    /// disk looks like that) is not complete.
     #[must_use]
     pub fn complete(&self) -> bool {
         let emptied = self.all().files == 0 && self.gone > 0;
-        let accepted = self.reasons.get(&(State::Ng, Reason::DeletionAccepted)).copied().unwrap_or_default();
         !emptied
-            && self.all().files == self.files(State::Success) + accepted
+            && self.all().files == self.files(State::Success) + self.missed()
             && self.skipped.is_empty()
             && self.unsettled == 0
+            && self.lost == 0
+    }
+
+    /// Files that are not at the destination, to which somebody consented.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.reasons.get(&(State::Ng, Reason::DeletionAccepted)).copied().unwrap_or_default()
     }
 }
 

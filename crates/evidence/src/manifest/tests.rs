@@ -29,6 +29,7 @@ pub(crate) fn entry(path: &str, content: &str) -> Entry {
         id: format!("b!一/{path}"),
         proof: Proof {
             kind: ProofKind::Hash,
+            accepted: false,
             unchanged_at: Some(moment(9)),
             hash_at: Some(moment(1)),
             bytes_at: None,
@@ -57,7 +58,13 @@ pub(crate) fn entries() -> Vec<Entry> {
         },
         Entry { held: Some(Held::Sealed(object)), ..entry("秘密.jpg", "sealed") },
         Entry {
-            proof: Proof { kind: ProofKind::Bytes, unchanged_at: None, hash_at: None, bytes_at: None },
+            proof: Proof {
+                kind: ProofKind::Bytes,
+                accepted: true,
+                unchanged_at: None,
+                hash_at: None,
+                bytes_at: None,
+            },
             ..entry("が.txt", "")
         },
         // The same name in the other composition is another path.

@@ -389,6 +389,10 @@ fn add(tally: &mut Tally, row: &AnyRow, words: &Words) -> Result<(), StoreError>
         count.files += files;
         count.bytes = ByteSize(count.bytes.0 + bytes);
     };
+    let lapsed = state == State::Ng && proven.is_some() && reason.is_some_and(Reason::lapses);
+    if lapsed && standing != Some(Standing::In) {
+        tally.lost += files;
+    }
     match standing {
         Some(Standing::In) => {
             grow(tally.states.entry(state).or_default());

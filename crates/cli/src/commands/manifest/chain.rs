@@ -37,8 +37,12 @@ pub(super) enum Walked {
 /// # Errors
 /// Code `LedgerCorrupt` where an event is missing.
 pub(super) async fn newest(ledger: &dyn Ledger, job: &JobHandle) -> Result<Head, StoreError> {
-    let kept = kept(ledger, job).await?.pop();
-    let mut head = kept.unwrap_or_else(|| genesis(job));
+    let mut heads = kept(ledger, job).await?;
+    let kept = heads.pop();
+    let mut head = heads.pop().unwrap_or_else(|| genesis(job));
+    if let Some(known) = kept {
+        head = reach(ledger, job, head, known).await?;
+    }
     loop {
         let events = ledger.events(job.id, number(head.seq), PAGE).await?;
         if events.is_empty() {
@@ -55,6 +59,33 @@ pub(super) async fn newest(ledger: &dyn Ledger, job: &JobHandle) -> Result<Head,
         keep(ledger, job, &head).await?;
     }
     Ok(head)
+}
+
+/// Walks from an earlier head to the newest that was kept: nothing is signed above events that are not there.
+///
+/// # Errors
+/// Code `LedgerCorrupt` where the walk does not come to that head.
+async fn reach(
+    ledger: &dyn Ledger,
+    job: &JobHandle,
+    mut head: Head,
+    known: Head,
+) -> Result<Head, StoreError> {
+    while head.seq < known.seq {
+        let events = ledger.events(job.id, number(head.seq), PAGE).await?;
+        if events.is_empty() {
+            let broken = Broken { seq: head.seq.saturating_add(1), why: Break::Missing { known: known.seq } };
+            return Err(corrupt(job, &broken));
+        }
+        for event in events.iter().take_while(|event| u64::try_from(event.seq).is_ok_and(|n| n <= known.seq))
+        {
+            head = head.follow(&canonical(event)).map_err(|broken| corrupt(job, &broken))?;
+        }
+    }
+    match head.link == known.link {
+        true => Ok(head),
+        false => Err(corrupt(job, &Broken { seq: head.seq, why: Break::Head })),
+    }
 }
 
 /// Walks from the first event and looks whether the head given out, and every head that was kept, lies on it.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use landfall_core::ledger::{FolderRow, Ledger, SourceRow};
-use landfall_core::proof::ProofKind;
+use landfall_core::proof::{ProofKind, SourceLeg};
 use landfall_core::row::FileRow;
 use landfall_core::words::{FolderId, SourceId};
 use landfall_core::{ByteSize, Digests, JobId, RelPath, StoreError};
@@ -131,7 +131,8 @@ fn proof(row: &FileRow) -> Option<manifest::Proof> {
         ProofKind::Parts => manifest::ProofKind::Parts,
     };
     let (unchanged_at, hash_at, bytes_at) = (row.unchanged_at, row.hash_at, row.bytes_at);
-    Some(manifest::Proof { kind, unchanged_at, hash_at, bytes_at })
+    let accepted = row.leg == Some(SourceLeg::Accepted);
+    Some(manifest::Proof { kind, accepted, unchanged_at, hash_at, bytes_at })
 }
 
 fn object(size: ByteSize, digest: FileDigest) -> Object {

@@ -264,7 +264,13 @@ mod tests {
             digest: FileDigest::Sha256(Sha256::of(path.as_bytes())),
             held: None,
             id: id.to_owned(),
-            proof: Proof { kind: ProofKind::Hash, unchanged_at: None, hash_at: None, bytes_at: None },
+            proof: Proof {
+                kind: ProofKind::Hash,
+                accepted: false,
+                unchanged_at: None,
+                hash_at: None,
+                bytes_at: None,
+            },
             source: AtSource::default(),
         };
         Line { entry, mark: Mark { rank, there: There::Held } }

@@ -107,7 +107,7 @@ async fn about(
         moment,
         chain: chain::newest(ledger, handle).await?,
         files: 0,
-        unproven: open + tally.unsettled,
+        unproven: open + tally.unsettled + tally.lost,
         skipped: tally.skipped.values().map(|count| count.files).sum(),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use landfall_core::engine::{Mended, RepairOptions, RepairPlan, RepairReport};
-use landfall_core::ledger::RunStart;
+use landfall_core::ledger::{LookFilter, RunStart};
 use landfall_core::state::Reason;
 use landfall_core::{ByteSize, Code};
 use rust_i18n::t;
@@ -60,7 +60,8 @@ pub(super) async fn repair(
             report
         }
     };
-    let exit = exit(&report, &plan, args.dry_run);
+    let open = ledger.looks(handle.id, &LookFilter { findings: true, section: None }, "", 1).await?;
+    let exit = exit(&report, !open.is_empty());
     let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
     let told = Told {
         job: &args.job,
@@ -104,10 +105,12 @@ fn options(args: &Repair) -> Result<RepairOptions, CommandError> {
     })
 }
 
-fn exit(report: &RepairReport, plan: &RepairPlan, dry: bool) -> Exit {
-    match (report.interrupted, report.failed) {
-        (true, _) => Exit::Interrupted,
-        (false, 0) if !dry || plan.acts == 0 => Exit::Complete,
+/// What the shell is told: what was to be mended and is not, findings that are open still, or neither.
+fn exit(report: &RepairReport, open: bool) -> Exit {
+    match (report.interrupted, report.failed, open) {
+        (true, ..) => Exit::Interrupted,
+        (false, 0, false) => Exit::Complete,
+        (false, 0, true) => Exit::Findings,
         _ => Exit::Incomplete,
     }
 }

@@ -7,6 +7,7 @@ use super::{Mode, Mover};
 use crate::digest::Digests;
 use crate::engine::content::{Feed, FileContent};
 use crate::engine::prove::{rewritable, session_memo};
+use crate::engine::survey::{is_known_to_differ, is_superseded};
 use crate::error::{ErrorKind, Retry, StoreError};
 use crate::ledger::Placement;
 use crate::memo::MemoKey;
@@ -225,13 +226,15 @@ impl Mover {
         };
         let leg = row.leg.unwrap_or(SourceLeg::Matched);
         let at = self.engine.clock.now();
-        let differs = matches!(
-            Proof::compare(&row.evidence(), &there.evidence, leg, ProofKind::Hash, at),
-            Comparison::Differs(_)
-        );
+        let ours = row.holding.as_ref().is_some_and(|h| same_object(h, &there));
+        let differs = match Proof::compare(&row.evidence(), &there.evidence, leg, ProofKind::Hash, at) {
+            Comparison::Differs(_) => true,
+            Comparison::Proven(_) => false,
+            Comparison::Undecided => is_known_to_differ(row) || (ours && is_superseded(row)),
+        };
         let may_be_ours = row.intended && rewritable(&self.job, row);
         // What we landed ourselves and nobody touched since gives way to the source's newer content.
-        if differs && turn == 0 && row.holding.as_ref().is_some_and(|h| same_object(h, &there)) {
+        if differs && turn == 0 && ours {
             return Ok(Next::Replace(there.item));
         }
         // It was read and found to be other bytes, although the service may publish the hash of the right ones.

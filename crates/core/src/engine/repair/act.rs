@@ -108,9 +108,9 @@ impl Engine {
             None => crate::Look::Absent,
         };
         match stays {
-            crate::Look::Present(crate::store::Found::File(stays))
-                if stays.item == ours.item && stays.evidence.size == ours.evidence.size =>
-            {
+            crate::Look::Present(crate::store::Found::File(stays)) if stays.item == ours.item => {
+                // Before the other one goes this one is shown to be the file, now.
+                self.prove_again(job, row.clone(), stays).await?;
                 job.destination.remove(&holding(&found)).await
             }
             crate::Look::Unknown(error) => Err(error),

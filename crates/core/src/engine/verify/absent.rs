@@ -12,8 +12,8 @@ use crate::ledger::FoundRow;
 use crate::proof::{Comparison, Evidence};
 use crate::row::FileRow;
 use crate::state::{Event, Reason, State};
-use crate::store::{Found, Holding};
-use crate::words::fold;
+use crate::store::{Binned, Found, Holding};
+use crate::words::{RelPath, fold};
 
 /// Objects of the same content that are considered for one file.
 const CANDIDATES: usize = 8;
@@ -130,7 +130,12 @@ impl Verify<'_> {
     }
 
     /// Looks through the recycle bin for what is nowhere else: one listing for all of them.
-    async fn search_bin(&mut self, mut lost: Vec<FileRow>) -> Result<(), StoreError> {
+    async fn search_bin(&mut self, rows: Vec<FileRow>) -> Result<(), StoreError> {
+        let mut lost = Vec::with_capacity(rows.len());
+        for row in rows {
+            let gone = self.is_folder_gone(&row).await?;
+            lost.push((row, gone));
+        }
         let mut page = None;
         while !lost.is_empty() && self.report.bin_unread.is_none() {
             self.engine.go_on("verify")?;
@@ -144,24 +149,22 @@ impl Verify<'_> {
             };
             for binned in items {
                 let Some(path) = &binned.path else { continue };
-                let is = |row: &FileRow| {
-                    row.dest_path().is_some_and(|wanted| fold(wanted.as_str()) == fold(path.as_str()))
-                        && expected(row).size == binned.size
-                };
-                let Some(at) = lost.iter().position(is) else { continue };
-                let row = lost.swap_remove(at);
-                let sight = match &binned.by {
-                    Some(person) => Sight::of("deleted; it lies in the recycle bin").by(Some(person)),
-                    None => Sight::of("it lies in the recycle bin; who deleted it is not said"),
-                };
-                self.find(row, Reason::DeletedByUser, sight).await?;
+                while let Some(at) = lost.iter().position(|(row, gone)| is_binned(row, *gone, path, &binned))
+                {
+                    let (row, _) = lost.swap_remove(at);
+                    let sight = match &binned.by {
+                        Some(person) => Sight::of("deleted; it lies in the recycle bin").by(Some(person)),
+                        None => Sight::of("it lies in the recycle bin; who deleted it is not said"),
+                    };
+                    self.find(row, Reason::DeletedByUser, sight).await?;
+                }
             }
             match next {
                 Some(cursor) => page = Some(cursor),
                 None => break,
             }
         }
-        for row in lost {
+        for (row, _) in lost {
             let words = match &self.report.bin_unread {
                 Some(why) => {
                     format!("the destination no longer holds it; the recycle bin could not be read: {why}")
@@ -172,6 +175,23 @@ impl Verify<'_> {
         }
         Ok(())
     }
+
+    /// True where the folder that a file was sent into is no longer listed: it may have been deleted as a whole.
+    async fn is_folder_gone(&self, row: &FileRow) -> Result<bool, StoreError> {
+        let Some(folder) = row.folder_item.as_ref().filter(|item| **item != self.job.destination.root())
+        else {
+            return Ok(false);
+        };
+        Ok(self.engine.ledger.found_item(self.job.tree, folder).await?.is_none())
+    }
+}
+
+/// True where something in the recycle bin is a file, or a folder with which it went.
+fn is_binned(row: &FileRow, folder_gone: bool, path: &RelPath, binned: &Binned) -> bool {
+    let Some(wanted) = row.dest_path().map(|wanted| fold(wanted.as_str())) else { return false };
+    let path = fold(path.as_str());
+    let below = || wanted.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    (wanted == path && expected(row).size == binned.size) || (folder_gone && below())
 }
 
 /// What a listing says of this content: only the digests that the place publishes.

@@ -13,7 +13,7 @@ use crate::engine::{Engine, Job, Shown, internal};
 use crate::error::{ErrorKind, Look, StoreError};
 use crate::ledger::FoundRow;
 use crate::proof::{Comparison, Proof, Sense, agree};
-use crate::row::{FileRow, Standing};
+use crate::row::FileRow;
 use crate::state::{Event, Reason, State};
 use crate::store::{Found, Holding};
 use crate::words::FileId;
@@ -61,13 +61,10 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// A file that is still proven and takes part in this verify.
+    /// A file that is still proven and is meant by this verify.
     async fn due(&self, id: FileId) -> Result<Option<FileRow>, StoreError> {
-        let lies = |row: &FileRow| {
-            row.state == State::Success && matches!(row.standing, Standing::In | Standing::Gone)
-        };
         let row = self.engine.file(self.job, id).await?;
-        Ok(row.filter(|row| lies(row) && self.options.takes(row)))
+        Ok(row.filter(|row| row.state == State::Success && self.options.takes(row)))
     }
 
     /// Reads some files, each in a task of its own: hashing takes more of a machine than one thread has.
@@ -78,6 +75,7 @@ impl Verify<'_> {
         let mut reading = JoinSet::new();
         let mut right = Vec::new();
         let mut others = Vec::new();
+        let mut silent = 0;
         loop {
             for row in waiting.by_ref().take(most.saturating_sub(reading.len())) {
                 let (engine, job) = (self.engine.clone(), Arc::clone(&job));
@@ -91,7 +89,12 @@ impl Verify<'_> {
             }
             let Some(done) = reading.join_next().await else { break };
             let (row, read) = done.map_err(|error| internal("read", "verify", &error))?;
+            silent = if matches!(read, Read::Unknown(_)) { silent + 1 } else { 0 };
             match read {
+                // Each of them was tried for minutes already: there is nobody to ask.
+                Read::Unknown(error) if silent > most && error.kind == ErrorKind::Interrupted => {
+                    return Err(error);
+                }
                 Read::Right(_) if row.ours.sha256.is_some() => {
                     self.report.read_bytes += row.holding.as_ref().map_or(0, |h| h.evidence.size.0);
                     right.push(row.id);
@@ -135,19 +138,14 @@ impl Verify<'_> {
             Some(folder) => self.job.destination.find(folder, row.dest_name()).await,
             None => Look::Absent,
         };
-        let listed = row.holding.as_ref().map(|held| (&held.item, &held.evidence));
-        match now {
-            Look::Present(Found::File(there))
-                if listed.is_some_and(|(item, was)| {
-                    *item == there.item && agree(was, &there.evidence) != Some(false)
-                }) =>
-            {
+        match (now, &row.holding) {
+            (Look::Present(Found::File(there)), Some(held)) if is_the_one(held, &there) => {
                 let words = format!(
                     "the bytes are not the file's: {words}, although the service says nothing changed"
                 );
                 self.find(row, Reason::ChangedAtDestination, Sight::of(words)).await
             }
-            Look::Unknown(error) if error.code.is_some() => Err(error),
+            (Look::Unknown(error), _) if error.code.is_some() => Err(error),
             _ => {
                 self.report.unknown += 1;
                 Ok(())
@@ -295,6 +293,13 @@ impl Verify<'_> {
             }
         }
     }
+}
+
+/// True for the object that was proven, unless the service reports a change of its content that no listing has
+/// shown yet. A hash that is another one at the same revision is no such report: the content has rotted.
+fn is_the_one(held: &Holding, there: &Holding) -> bool {
+    let reported = held.revision.is_none() || held.revision != there.revision;
+    held.item == there.item && (!reported || agree(&held.evidence, &there.evidence) != Some(false))
 }
 
 /// Reads an object back; what seems wrong is read a second time before it is believed.

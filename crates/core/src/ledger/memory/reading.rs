@@ -7,7 +7,7 @@ use super::store::Job;
 use crate::ledger::intake::spelt;
 use crate::ledger::types::{FileFilter, FolderRow, LookFilter, Looked, Tally};
 use crate::row::{FileRow, Standing};
-use crate::state::State;
+use crate::state::{Reason, State};
 use crate::store::Owed;
 use crate::words::{ByteSize, FileId, FolderId, ItemKey, RelPath, SourceId, fold_hash};
 
@@ -143,6 +143,10 @@ impl Job {
     pub(super) fn tally(&self, source: Option<SourceId>) -> Tally {
         let mut tally = Tally::default();
         for row in self.files.values().filter(|f| source.is_none_or(|s| s == f.source)) {
+            let lapsed = row.state == State::Ng && row.reason.is_some_and(Reason::lapses);
+            if lapsed && row.proven.is_some() && row.standing != Standing::In {
+                tally.lost += 1;
+            }
             match row.standing {
                 Standing::In => count(&mut tally, row),
                 Standing::Skipped => {
