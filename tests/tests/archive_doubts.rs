@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use landfall_archive::{Depth, Place, RepairReport, VerifyOptions, VerifyReport};
+use landfall_archive::{Depth, Place, RepairOptions, RepairReport, VerifyOptions, VerifyReport};
 use landfall_core::ledger::{Ledger as _, LookFilter};
 use landfall_core::seal::Seal;
 use landfall_core::words::ItemKey;
@@ -40,7 +40,8 @@ impl Scene {
         let seal = bench.seal().unwrap();
         let scene = Self { bench, process, seal };
         scene.deep().await;
-        scene.repair().await;
+        let options = RepairOptions { remove_leaks: true, ..RepairOptions::default() };
+        scene.process.archive.repair(&options, &|_| {}).await.unwrap();
         let deep = scene.deep().await;
         assert!(deep.clean(), "{deep:#?}");
         scene

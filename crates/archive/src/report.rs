@@ -190,9 +190,13 @@ impl VerifyReport {
         self.findings.values().sum()
     }
 
-    /// True where everything that is recorded was looked at and nothing was found.
+    /// True where everything that is recorded was looked at, nothing was found, and no plain file lies on the Hub.
     #[must_use]
     pub fn clean(&self) -> bool {
-        self.open_findings() == 0 && self.unknown == 0 && self.unread == 0 && !self.interrupted
+        self.open_findings() == 0
+            && self.leaks.is_empty()
+            && self.unknown == 0
+            && self.unread == 0
+            && !self.interrupted
     }
 }

@@ -47,6 +47,12 @@ fn a_damaged_archive_is_verified_repaired_backed_up_and_whole() {
         assert_eq!(run.json()["states"][state], 0, "{state}: {}", run.stdout);
     }
 
+    let leaking = landfall(&["verify", "tweets"]);
+    assert_eq!(leaking.code, 6, "plain files were replaced and left: {}", leaking.stdout);
+    assert!(leaking.stdout.contains("repair tweets --remove-leaks"), "{}", leaking.stdout);
+    assert!(!leaking.stdout.contains("Nothing was found"), "{}", leaking.stdout);
+    let removed = landfall(&["repair", "tweets", "--remove-leaks", "--json"]);
+    assert!(matches!(removed.code, 0 | 1), "{}", removed.stderr);
     let last = landfall(&["verify", "tweets", "--json"]);
     assert_eq!(last.code, 0, "{}\n{}", last.stdout, last.stderr);
     assert_eq!(last.json()["clean"], true);

@@ -28,9 +28,9 @@ impl ServedArchive {
     /// Repairs and runs until nothing is open, then holds all of it against the answers.
     #[track_caller]
     fn settles(&self) {
-        for command in ["repair", "run"] {
-            let output = self.bench.landfall(&[command, "tweets", "--json"]);
-            assert!(matches!(output.code, 0 | 1), "{command}: {}\n{}", output.stdout, output.stderr);
+        for command in [&["repair", "tweets", "--remove-leaks", "--json"][..], &["run", "tweets", "--json"]] {
+            let output = self.bench.landfall(command);
+            assert!(matches!(output.code, 0 | 1), "{command:?}: {}\n{}", output.stdout, output.stderr);
         }
         let last = self.bench.landfall(&["verify", "tweets", "--json"]);
         assert_eq!(last.code, 0, "{}\n{}", last.stdout, last.stderr);

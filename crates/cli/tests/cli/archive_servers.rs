@@ -217,9 +217,9 @@ async fn the_workload_on(url: &str) {
     let first = landfall(&["verify", "tweets", "--json"]);
     assert_eq!(first.code, 6, "{}", first.stderr);
     assert_eq!(take_back(&sim, url).await, 0, "a verify wrote something");
-    for command in ["repair", "run"] {
-        let output = landfall(&[command, "tweets", "--json"]);
-        assert!(matches!(output.code, 0 | 1), "{command}: {}\n{}", output.stdout, output.stderr);
+    for command in [&["repair", "tweets", "--remove-leaks", "--json"][..], &["run", "tweets", "--json"]] {
+        let output = landfall(command);
+        assert!(matches!(output.code, 0 | 1), "{command:?}: {}\n{}", output.stdout, output.stderr);
         assert!(!output.stderr.contains("geheim"), "{}", output.stderr);
     }
     let last = landfall(&["verify", "tweets", "--json"]);

@@ -361,7 +361,7 @@ fn an_archive_gives_its_ledger_back_under_its_own_key() {
     let to = format!("[ledger]\nsnapshot_to = \"{PLACE}\"\nsnapshot_every = \"1ms\"\nsnapshots = 2\n");
     sim.bench.write("landfall.toml", &sim.toml.replacen("[ledger]\n", &to, 1));
     assert_eq!(landfall(&["verify", "tweets", "--json"]).code, 6);
-    let mended = landfall(&["repair", "tweets", "--json"]);
+    let mended = landfall(&["repair", "tweets", "--remove-leaks", "--json"]);
     assert!(matches!(mended.code, 0 | 1), "{}", mended.stderr);
     let run = landfall(&["run", "tweets", "--json"]);
     assert!(matches!(run.code, 0 | 1), "{}", run.stderr);

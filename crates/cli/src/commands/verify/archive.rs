@@ -249,6 +249,9 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     if report.open_findings() > 0 {
         return t!("verify.findings", number = count(report.open_findings()), job = job).into_owned();
     }
+    if !report.leaks.is_empty() {
+        return t!("verify.leaks_left", number = count(report.leaks.len() as u64), job = job).into_owned();
+    }
     if report.recorded == 0 {
         return t!("verify.nothing").into_owned();
     }
@@ -313,6 +316,16 @@ mod tests {
         assert_eq!(exit(&report(0, 2, false)), Exit::Findings);
         assert_eq!(exit(&report(1, 2, false)), Exit::Unknown);
         assert_eq!(exit(&report(1, 2, true)), Exit::Interrupted);
+    }
+
+    #[test]
+    fn a_plain_file_that_a_repair_left_is_a_finding() {
+        let mut report = VerifyReport::default();
+        report.recorded = 3;
+        report.leaks.push("https://huggingface.co/datasets/me/x/resolve/main/images/a.jpg".to_owned());
+        let told = Told { job: "tweets", depth: Depth::Exists, requests: 1, seconds: 0.0 };
+        assert_eq!((exit(&report), report.clean()), (Exit::Findings, false));
+        assert!(verdict(&report, &told).contains("`landfall repair tweets --remove-leaks`"));
     }
 
     #[test]
