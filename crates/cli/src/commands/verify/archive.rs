@@ -255,14 +255,33 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     if report.recorded == 0 {
         return t!("verify.nothing").into_owned();
     }
-    if told.depth == Depth::Bytes {
-        let (read, there) = (count(report.read), count(report.present));
-        return t!("verify.clean_bytes", read = read, there = there).into_owned();
-    }
-    if told.depth == Depth::Hash || report.never_proven == 0 {
-        return t!("verify.clean").into_owned();
-    }
-    t!("verify.clean_unproven", number = count(report.never_proven), job = job).into_owned()
+    clean(report, told)
+}
+
+/// Nothing is open. What is settled is neither there nor proven for that, so "every backup" is not said beside it.
+fn clean(report: &VerifyReport, told: &Told<'_>) -> String {
+    let settled: u64 = report.settled.values().sum();
+    let found = match settled {
+        0 => t!("verify.found_nothing").into_owned(),
+        settled => t!("verify.found_settled", number = count(settled)).into_owned(),
+    };
+    let every = settled == 0;
+    let (checked, there) = (count(report.checked), count(report.present));
+    let words = if told.depth == Depth::Bytes {
+        let read = count(report.read);
+        match every {
+            true => t!("verify.clean_bytes", found = found, read = read, there = there),
+            false => t!("verify.part_bytes", found = found, checked = checked, read = read, there = there),
+        }
+    } else if told.depth == Depth::Hash || report.never_proven == 0 {
+        match every {
+            true => t!("verify.clean", found = found),
+            false => t!("verify.part", found = found, checked = checked, proven = count(report.proven)),
+        }
+    } else {
+        t!("verify.clean_unproven", found = found, number = count(report.never_proven), job = told.job)
+    };
+    words.into_owned()
 }
 
 fn object(report: &VerifyReport, told: &Told<'_>, exit: Exit) -> Value {
@@ -326,6 +345,19 @@ mod tests {
         let told = Told { job: "tweets", depth: Depth::Exists, requests: 1, seconds: 0.0 };
         assert_eq!((exit(&report), report.clean()), (Exit::Findings, false));
         assert!(verdict(&report, &told).contains("`landfall repair tweets --remove-leaks`"));
+    }
+
+    #[test]
+    fn what_is_settled_is_not_said_to_be_there() {
+        let mut report = VerifyReport::default();
+        (report.recorded, report.checked, report.present, report.proven) = (9, 9, 7, 7);
+        let told = Told { job: "tweets", depth: Depth::Exists, requests: 1, seconds: 0.0 };
+        assert!(verdict(&report, &told).contains("Every recorded backup is there"));
+        report.settled.insert("deleted".to_owned(), 2);
+        let words = verdict(&report, &told);
+        assert!(words.contains('2') && words.contains('7'), "{words}");
+        assert!(!words.contains("Every recorded backup"), "{words}");
+        assert_eq!(exit(&report), Exit::Complete);
     }
 
     #[test]
