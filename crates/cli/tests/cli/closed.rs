@@ -100,6 +100,10 @@ fn mends_without_sending(served: &Served, open: u64) {
     let left = &send.json()["plan"]["findings"]["absent-at-destination"]["no-source"];
     assert_eq!((send.code, left), (0, &lost.into()), "{}", send.stderr);
     assert_eq!(served.requests()["writes"], 0, "{}", served.requests());
+    let status = bench.landfall(&["status", "voices"]);
+    assert!(status.stdout.contains("voices is closed since"), "{}", status.stdout);
+    assert!(status.stdout.contains("`landfall repair voices -n`"), "{}", status.stdout);
+    assert!(!status.stdout.contains("landfall retry") && !status.stdout.contains("landfall run"));
     // What is lost stays a finding with its reason.
     let again = bench.landfall(&["verify", "voices", "--json"]).json();
     assert_eq!(again["findings"]["absent-at-destination"], lost, "{again}");
