@@ -1,10 +1,11 @@
 //! `landfall verify` of a job that moves files: the ledger beside one listing of the destination.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use landfall_core::engine::{Sample, VerifyOptions, VerifyReport};
+use landfall_core::engine::{RepairOptions, RepairPlan, Sample, VerifyOptions, VerifyReport};
 use landfall_core::ledger::{LookFilter, Looked, RunStart, Tally};
 use landfall_core::state::{Reason, State};
 use rust_i18n::t;
@@ -44,6 +45,7 @@ pub(super) async fn verify(
         depth: args.depth,
         requests: session.graphs.read().requests,
         time: started.elapsed(),
+        plan: RepairPlan::default(),
     };
     let object = object(&report, &tally, &told, exit);
     ledger.end_run(handle, run.id, session.engine.clock.now(), &object.to_string()).await?;
@@ -52,6 +54,8 @@ pub(super) async fn verify(
         return Ok(exit);
     }
     let open = ledger.looks(handle.id, &LookFilter { findings: true, section: None }, "", SHOWN).await?;
+    let mend = RepairOptions { sourceless: session.closed.is_some(), ..RepairOptions::default() };
+    let told = Told { plan: session.engine.plan_repair(&session.job, &mend).await?, ..told };
     show(&context.screen, &report, &open, &told);
     Ok(exit)
 }
@@ -136,6 +140,8 @@ struct Told<'a> {
     depth: Depth,
     requests: u64,
     time: Duration,
+    /// What a repair without further words would do now.
+    plan: RepairPlan,
 }
 
 fn total(report: &VerifyReport) -> u64 {
@@ -200,7 +206,7 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     } else if report.unknown > 0 {
         t!("verify.unknown", number = count(report.unknown), job = job).into_owned()
     } else if total(report) > 0 {
-        t!("verify.findings", number = count(total(report)), job = job).into_owned()
+        next_step(total(report), told)
     } else if report.checked == 0 {
         t!("verify.landed.nothing", job = job).into_owned()
     } else {
@@ -213,6 +219,27 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
             }
         }
     }
+}
+
+/// Where findings are sent: to a repair what it would mend, to an acceptance what people did.
+fn next_step(findings: u64, told: &Told<'_>) -> String {
+    let (number, job) = (count(findings), told.job);
+    match (told.plan.acts > 0, of_people(&told.plan) > 0) {
+        (true, false) => t!("verify.findings", number = number, job = job),
+        (true, true) => t!("verify.landed.findings_both", number = number, job = job),
+        (false, true) => t!("verify.landed.findings_people", number = number, job = job),
+        (false, false) => t!("verify.landed.findings_kept", number = number, job = job),
+    }
+    .into_owned()
+}
+
+/// Findings that are somebody's work, and so nothing that a repair touches unasked.
+fn of_people(plan: &RepairPlan) -> u64 {
+    let of = |(finding, remedies): (&String, &BTreeMap<String, u64>)| match finding.as_str() {
+        "foreign" => remedies.values().sum(),
+        _ => remedies.get("leave-to-person").copied().unwrap_or_default(),
+    };
+    plan.findings.iter().map(of).sum()
 }
 
 fn object(report: &VerifyReport, tally: &Tally, told: &Told<'_>, exit: Exit) -> Value {
@@ -245,4 +272,29 @@ fn object(report: &VerifyReport, tally: &Tally, told: &Told<'_>, exit: Exit) -> 
         "interrupted": report.interrupted,
         "exit": exit.number(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_sent_only_to_what_would_settle_them() {
+        let said = |acts, finding: &str, remedy: &str| {
+            let remedies = BTreeMap::from([(remedy.to_owned(), 2)]);
+            let findings = BTreeMap::from([(finding.to_owned(), remedies)]);
+            let plan = RepairPlan { acts, findings, ..RepairPlan::default() };
+            let time = Duration::ZERO;
+            next_step(2, &Told { job: "j", depth: Depth::Exists, requests: 0, time, plan })
+        };
+        let (repair, accept) = ("landfall repair j -n", "landfall accept j PATH");
+        let sent = said(2, "absent-at-destination", "send");
+        assert!(sent.contains(repair) && !sent.contains(accept), "{sent}");
+        let both = said(1, "edited", "leave-to-person");
+        assert!(both.contains(repair) && both.contains(accept), "{both}");
+        for (finding, remedy) in [("edited", "leave-to-person"), ("foreign", "keep"), ("doubled", "keep")] {
+            let people = said(0, finding, remedy);
+            assert!(!people.contains(repair) && people.contains(accept), "{people}");
+        }
+    }
 }
