@@ -57,16 +57,17 @@ pub enum Known {
     Whole,
     /// By a weaker digest only: no byte of it ever passed through us.
     Weak,
-    /// It was replaced after the upload, rewritten by the service or by an edit that was accepted: by what it was
-    /// shown to be since, not by what it was.
+    /// The service rewrote it after the upload: by what it was shown to be since, not by what it was.
     Rewritten,
+    /// Somebody accepted another content than was sent: by what was read when it was accepted.
+    Accepted,
     /// By its size alone.
     SizeOnly,
 }
 
 impl Known {
-    /// All four, the best first.
-    pub const ALL: [Self; 4] = [Self::Whole, Self::Weak, Self::Rewritten, Self::SizeOnly];
+    /// All five, the best first.
+    pub const ALL: [Self; 5] = [Self::Whole, Self::Weak, Self::Rewritten, Self::Accepted, Self::SizeOnly];
 
     /// The name in tables and JSON.
     #[must_use]
@@ -75,6 +76,7 @@ impl Known {
             Self::Whole => "sha256",
             Self::Weak => "weak",
             Self::Rewritten => "rewritten",
+            Self::Accepted => "accepted",
             Self::SizeOnly => "size_only",
         }
     }
@@ -89,10 +91,12 @@ impl Origin {
         if let Some(holding) = row.holding.as_ref().filter(|_| row.sealed.is_none()) {
             if row.leg == Some(SourceLeg::Accepted) && !row.ours.is_empty() {
                 let evidence = Evidence { size: holding.evidence.size, digests: row.ours.clone() };
-                return (evidence, Known::Rewritten);
+                return (evidence, Known::Accepted);
             }
             if row.proven == Some(ProofKind::Parts) {
-                return (holding.evidence.clone(), Known::Rewritten);
+                let accepted = row.leg == Some(SourceLeg::Accepted);
+                let known = if accepted { Known::Accepted } else { Known::Rewritten };
+                return (holding.evidence.clone(), known);
             }
         }
         let evidence = match (&row.sealed, &self.seal) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use landfall_core::engine::{Engine, Job, RunReport};
+use landfall_core::engine::{Engine, Job, MeterReading, RunReport};
 use landfall_core::held::{Choice, Held, Known, Survey};
 use landfall_core::ledger::{FileFilter, RunStart, Tally};
 use landfall_core::memo::{MemoKey, MemoValue};
@@ -151,7 +151,7 @@ async fn plan(
         "dry_run": true,
     }));
     screen.line(t!("restore.would", files = count(files), bytes = bytes, target = target));
-    tell_weak(screen, &survey);
+    tell_weak(screen, &survey, "will");
     tell_left_out(screen, &left_out);
     Ok(Exit::Complete)
 }
@@ -180,10 +180,11 @@ fn named(survey: &Survey) -> Vec<Value> {
     survey.named.iter().map(|(path, known)| json!({ "path": path, "known": known.name() })).collect()
 }
 
-fn tell_weak(screen: &Screen, survey: &Survey) {
-    for known in [Known::Weak, Known::Rewritten, Known::SizeOnly] {
+/// Says what is compared less well than by what was sent, in the words of `known` or, before it is done, of `will`.
+fn tell_weak(screen: &Screen, survey: &Survey, words: &str) {
+    for known in Known::ALL.into_iter().filter(|known| *known != Known::Whole) {
         let Some((files, _)) = survey.kinds.get(&known) else { continue };
-        screen.line(t!(&format!("restore.known.{}", known.name()), files = count(*files)));
+        screen.line(t!(&format!("restore.{words}.{}", known.name()), files = count(*files)));
         for (path, _) in survey.named.iter().filter(|(_, other)| *other == known).take(SHOWN) {
             screen.line(format!("  {path}"));
         }
@@ -272,7 +273,7 @@ impl Work<'_> {
             "files": files,
             "bytes": bytes.0,
             "restored": moved.files,
-            "bytes_read": moved.bytes,
+            "bytes_read": fetched(&moved),
             "known": kinds(&self.survey),
             "states": ui::states(tally),
             "skipped": ui::skipped(tally),
@@ -315,11 +316,11 @@ impl Work<'_> {
         screen.line(t!(
             "restore.done",
             files = count(moved.files),
-            bytes = landfall_core::ByteSize(moved.bytes),
+            bytes = landfall_core::ByteSize(fetched(&moved)),
             time = span(started.elapsed()),
             target = self.target
         ));
-        tell_weak(screen, &self.survey);
+        tell_weak(screen, &self.survey, "known");
         if renamed > 0 {
             screen.line(t!("restore.renamed", files = count(renamed)));
         }
@@ -330,6 +331,11 @@ impl Work<'_> {
             screen.line(t!("plan.more", number = count((failed.len() - SHOWN) as u64)));
         }
     }
+}
+
+/// Bytes that came from where the files had landed. What was read of the target, to compare it, is none of them.
+fn fetched(moved: &MeterReading) -> u64 {
+    moved.bytes.saturating_sub(moved.read_back)
 }
 
 /// Where progress is read from.
@@ -382,5 +388,21 @@ fn verdict(exit: Exit) -> String {
         Exit::Complete => t!("restore.complete").into_owned(),
         Exit::Interrupted => t!("restore.interrupted").into_owned(),
         _ => t!("restore.incomplete").into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_knowing_has_words_before_and_after() {
+        for known in Known::ALL.into_iter().filter(|known| *known != Known::Whole) {
+            for words in ["known", "will"] {
+                let key = format!("restore.{words}.{}", known.name());
+                let (en, ja) = (t!(&key, locale = "en"), t!(&key, locale = "ja"));
+                assert!(!en.starts_with("restore.") && !ja.starts_with("restore.") && en != ja, "{key}");
+            }
+        }
     }
 }

@@ -104,6 +104,11 @@ fn some_files_come_back_by_path_or_as_a_sample_to_a_folder_or_another_jobs_place
     let one = bench.landfall(&["restore", "backup", "一部", "--path", "/2020年/**", "--json"]);
     assert_eq!((one.code, &one.json()["files"]), (0, &40.into()), "{}\n{}", one.stdout, one.stderr);
     assert_eq!(files(&bench.path("一部")).len(), 40);
+    assert_eq!(
+        one.json()["bytes_read"],
+        one.json()["bytes"],
+        "what was read to compare it did not come from there"
+    );
     let none = bench.landfall(&["restore", "backup", "一部", "--path", "*.無い", "--json"]);
     assert_eq!((none.code, &none.json()["error"]["code"]), (2, &"LF0104".into()), "{}", none.stdout);
 

@@ -12,6 +12,7 @@ pub struct Meter {
     found: AtomicU64,
     files: AtomicU64,
     bytes: AtomicU64,
+    read_back: AtomicU64,
     expected_files: AtomicU64,
     expected_bytes: AtomicU64,
     failed: AtomicU64,
@@ -31,8 +32,10 @@ pub struct MeterReading {
     pub found: u64,
     /// Files whose bytes were moved in this run (or copied, or found there).
     pub files: u64,
-    /// Content bytes read from sources or the spool in this run, repeats included.
+    /// Content bytes read from sources, the spool and destinations in this run, repeats included.
     pub bytes: u64,
+    /// Of these the bytes that were read back from the destination, to compare them.
+    pub read_back: u64,
     /// Files to be moved, as far as is known.
     pub expected_files: u64,
     /// Their bytes.
@@ -60,6 +63,7 @@ impl Meter {
             found: self.found.load(Relaxed),
             files: self.files.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
+            read_back: self.read_back.load(Relaxed),
             expected_files: self.expected_files.load(Relaxed),
             expected_bytes: self.expected_bytes.load(Relaxed),
             failed: self.failed.load(Relaxed),
@@ -85,6 +89,10 @@ impl Meter {
 
     pub(super) fn bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn read_back(&self, bytes: usize) {
+        self.read_back.fetch_add(bytes as u64, Relaxed);
     }
 
     pub(super) fn expect(&self, files: u64, bytes: u64) {

@@ -128,7 +128,7 @@ fn a_rewritten_file_is_expected_as_it_is_now_and_a_sealed_one_as_it_was() {
     row.proven = Some(ProofKind::Hash);
     row.leg = Some(SourceLeg::Accepted);
     row.ours = evidence("書き換え後").digests;
-    assert_eq!(origin.expected(&row), (evidence("書き換え後"), Known::Rewritten));
+    assert_eq!(origin.expected(&row), (evidence("書き換え後"), Known::Accepted));
     row.leg = Some(SourceLeg::Matched);
     // What is ours of a sealed file is its ciphertext.
     row.ours = evidence("暗号文").digests;

@@ -1,6 +1,7 @@
 //! What becomes of one file that lies at the destination: proven by published digests, by its parts or by reading it
 //! back, or what it is instead.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -276,7 +277,16 @@ impl Engine {
         row: &FileRow,
         there: &Holding,
     ) -> Result<Evidence, StoreError> {
-        let open = |from| job.destination.read(&there.item, from);
+        let open = |from| async move {
+            let body = job.destination.read(&there.item, from).await?;
+            let meter = Arc::clone(&self.meter);
+            let counted = body.inspect(move |piece| {
+                if let Ok(bytes) = piece {
+                    meter.read_back(bytes.len());
+                }
+            });
+            Ok(Box::pin(counted) as Body)
+        };
         self.hash_body(&row.entry.name, there.evidence.size, open).await
     }
 
