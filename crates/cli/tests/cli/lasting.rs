@@ -178,6 +178,9 @@ fn what_cannot_be_meant_is_refused_in_words() {
     let bench = folders();
     for (words, says) in [
         (vec!["verify", "backup", "--depth", "bytes", "--sample", "0%"], "1%"),
+        (vec!["verify", "backup", "--sample", "1%"], "--depth bytes"),
+        (vec!["verify", "backup", "--depth", "hash", "--sample", "3"], "--depth bytes"),
+        (vec!["verify", "backup", "--limit", "0"], "--limit 0"),
         (vec!["repair", "backup", "--include", "removed"], "no finding"),
         (vec!["repair", "backup", "--remove-leaks"], "archives"),
         (vec!["accept", "backup"], "--all"),
@@ -187,6 +190,23 @@ fn what_cannot_be_meant_is_refused_in_words() {
         assert_eq!(refused.code, 2, "{words:?}: {}", refused.stdout);
         assert!(refused.stderr.contains(says), "{words:?}: {}", refused.stderr);
     }
+}
+
+#[test]
+fn a_part_is_not_said_to_be_everything() {
+    let bench = folders();
+    let all = bench.landfall(&["verify", "backup", "--json"]);
+    assert_eq!((all.code, &all.json()["narrowed"]), (0, &Value::Bool(false)), "{}", all.stderr);
+    let words = ["verify", "backup", "--limit", "2"];
+    let part = bench.landfall(&words);
+    assert!(part.stdout.contains("in the 2 files looked at"), "{}", part.stdout);
+    assert!(!part.stdout.contains("everything is there"), "{}", part.stdout);
+    let json = bench.landfall(&[&words[..], &["--json"]].concat()).json();
+    assert_eq!((&json["clean"], &json["narrowed"]), (&Value::Bool(true), &Value::Bool(true)));
+    let none = bench.landfall(&["verify", "backup", "--since", "2200-01-01"]);
+    assert_eq!(none.code, 0, "{}", none.stderr);
+    assert!(none.stdout.contains("Nothing was looked at"), "{}", none.stdout);
+    assert!(!none.stdout.contains("has landed yet"), "{}", none.stdout);
 }
 
 /// A damaged document is sent again, and the library rewrites it again: then its parts are what is compared, and

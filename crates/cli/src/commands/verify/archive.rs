@@ -37,6 +37,7 @@ pub(super) async fn verify(
     let told = Told {
         job: &args.job,
         depth: args.depth,
+        narrowed: args.limit.is_some() || !args.posts.is_empty(),
         requests: session.graphs.read().requests,
         seconds: started.elapsed().as_secs_f64(),
     };
@@ -124,6 +125,8 @@ async fn write_progress(archive: &Archive, report: &VerifyReport, path: &Path) -
 struct Told<'a> {
     job: &'a str,
     depth: Depth,
+    /// Not everything that is recorded was asked about.
+    narrowed: bool,
     requests: u64,
     seconds: f64,
 }
@@ -258,14 +261,15 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
     clean(report, told)
 }
 
-/// Nothing is open. What is settled is neither there nor proven for that, so "every backup" is not said beside it.
+/// Nothing is open. What is settled is neither there nor proven for that, so "every backup" is not said beside it,
+/// nor where only a part was asked about.
 fn clean(report: &VerifyReport, told: &Told<'_>) -> String {
     let settled: u64 = report.settled.values().sum();
     let found = match settled {
         0 => t!("verify.found_nothing").into_owned(),
         settled => t!("verify.found_settled", number = count(settled)).into_owned(),
     };
-    let every = settled == 0;
+    let every = settled == 0 && !told.narrowed;
     let (checked, there) = (count(report.checked), count(report.present));
     let words = if told.depth == Depth::Bytes {
         let read = count(report.read);
@@ -298,6 +302,7 @@ fn object(report: &VerifyReport, told: &Told<'_>, exit: Exit) -> Value {
         ("command", json!("verify")),
         ("depth", json!(told.depth.word())),
         ("clean", json!(report.clean())),
+        ("narrowed", json!(told.narrowed)),
         ("mispaired", json!(found(report, Finding::Mispaired))),
         ("unsealed", json!(found(report, Finding::Leak))),
         ("repositories", json!(repositories)),
@@ -342,7 +347,7 @@ mod tests {
         let mut report = VerifyReport::default();
         report.recorded = 3;
         report.leaks.push("https://huggingface.co/datasets/me/x/resolve/main/images/a.jpg".to_owned());
-        let told = Told { job: "tweets", depth: Depth::Exists, requests: 1, seconds: 0.0 };
+        let told = Told { job: "tweets", depth: Depth::Exists, narrowed: false, requests: 1, seconds: 0.0 };
         assert_eq!((exit(&report), report.clean()), (Exit::Findings, false));
         assert!(verdict(&report, &told).contains("`landfall repair tweets --remove-leaks`"));
     }
@@ -351,8 +356,10 @@ mod tests {
     fn what_is_settled_is_not_said_to_be_there() {
         let mut report = VerifyReport::default();
         (report.recorded, report.checked, report.present, report.proven) = (9, 9, 7, 7);
-        let told = Told { job: "tweets", depth: Depth::Exists, requests: 1, seconds: 0.0 };
+        let told = Told { job: "tweets", depth: Depth::Exists, narrowed: false, requests: 1, seconds: 0.0 };
         assert!(verdict(&report, &told).contains("Every recorded backup is there"));
+        let part = verdict(&report, &Told { narrowed: true, ..told });
+        assert!(part.contains("Of 9 looked at, 7 are there"), "{part}");
         report.settled.insert("deleted".to_owned(), 2);
         let words = verdict(&report, &told);
         assert!(words.contains('2') && words.contains('7'), "{words}");

@@ -43,6 +43,7 @@ pub(super) async fn verify(
     let told = Told {
         job: &args.job,
         depth: args.depth,
+        narrowed: options.limit.is_some() || options.since.is_some(),
         requests: session.graphs.read().requests,
         time: started.elapsed(),
         plan: RepairPlan::default(),
@@ -138,6 +139,8 @@ fn exit(report: &VerifyReport) -> Exit {
 struct Told<'a> {
     job: &'a str,
     depth: Depth,
+    /// Not every file was asked about.
+    narrowed: bool,
     requests: u64,
     time: Duration,
     /// What a repair without further words would do now.
@@ -207,8 +210,12 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
         t!("verify.unknown", number = count(report.unknown), job = job).into_owned()
     } else if total(report) > 0 {
         next_step(total(report), told)
+    } else if report.checked == 0 && told.narrowed {
+        t!("verify.landed.narrowed_nothing", job = job).into_owned()
     } else if report.checked == 0 {
         t!("verify.landed.nothing", job = job).into_owned()
+    } else if told.narrowed {
+        narrowed(report, told)
     } else {
         match told.depth {
             Depth::Exists => t!("verify.landed.clean_exists", job = job).into_owned(),
@@ -219,6 +226,17 @@ fn verdict(report: &VerifyReport, told: &Told<'_>) -> String {
             }
         }
     }
+}
+
+/// Nothing was found in a part: it says nothing of the rest.
+fn narrowed(report: &VerifyReport, told: &Told<'_>) -> String {
+    let (job, files) = (told.job, count(report.checked));
+    match told.depth {
+        Depth::Exists => t!("verify.landed.narrowed_exists", files = files, job = job),
+        Depth::Hash => t!("verify.landed.narrowed_hash", files = files, job = job),
+        Depth::Bytes => t!("verify.landed.narrowed_bytes", files = files, read = count(report.read)),
+    }
+    .into_owned()
 }
 
 /// Where findings are sent: to a repair what it would mend, to an acceptance what people did.
@@ -266,6 +284,7 @@ fn object(report: &VerifyReport, tally: &Tally, told: &Told<'_>, exit: Exit) -> 
         "unknown": report.unknown,
         "bin_unread": report.bin_unread,
         "clean": report.clean(),
+        "narrowed": told.narrowed,
         "states": states,
         "requests": told.requests,
         "seconds": told.time.as_secs_f64(),
@@ -285,7 +304,7 @@ mod tests {
             let findings = BTreeMap::from([(finding.to_owned(), remedies)]);
             let plan = RepairPlan { acts, findings, ..RepairPlan::default() };
             let time = Duration::ZERO;
-            next_step(2, &Told { job: "j", depth: Depth::Exists, requests: 0, time, plan })
+            next_step(2, &Told { job: "j", depth: Depth::Exists, narrowed: false, requests: 0, time, plan })
         };
         let (repair, accept) = ("landfall repair j -n", "landfall accept j PATH");
         let sent = said(2, "absent-at-destination", "send");
