@@ -132,6 +132,7 @@ fn a_mirror_takes_what_is_gone_to_the_bin_and_never_more_than_was_allowed() {
         }
         let refused = mirrored(&world, 4).await.mirror.unwrap();
         assert!(refused.refused.is_some() && refused.removed == 0, "{refused:?}");
+        assert_eq!((refused.plan.files, refused.plan.first.len()), (5, 5), "{refused:?}");
         let held = |name: &str| world.sim.tree(Some("Documents"), "/").iter().any(|e| e.path.ends_with(name));
         assert!(held("消える4.txt"));
         let done = mirrored(&world, 5).await.mirror.unwrap();

@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Upload(Move),
     /// Try again what is NG; prove again what is DUPE.
     Retry(Move),
-    /// Look at every recorded backup of a catalogue: present, absent or unknown.
+    /// Look whether what has landed or is recorded is still there and still right: every kind of job.
     Verify(Verify),
     /// List the posts of a catalogue that were never backed up.
     Backlog(Backlog),

@@ -57,7 +57,7 @@ async fn carry_out(context: &mut Context, command: Command) -> Result<Exit, Comm
     match command {
         Command::Init(args) => init::init(context, &args),
         Command::Doctor(args) => doctor::doctor(context, &args.job).await,
-        Command::Plan(args) => plan::plan(context, &args).await,
+        Command::Plan(args) => plan::plan(context, &args, None).await,
         Command::Crawl(args) => crawl::crawl(context, &args).await,
         Command::Run(args) => moving::moving(context, &args, Stage::All, "run").await,
         Command::Download(args) => moving::moving(context, &args, Stage::Download, "download").await,

@@ -55,7 +55,7 @@ pub(crate) async fn moving(
     command: &'static str,
 ) -> Result<Exit, CommandError> {
     if args.dry_run {
-        return plan::plan(context, &args.plan).await;
+        return plan::plan(context, &args.plan, args.max_delete.filter(|_| args.mirror)).await;
     }
     let Plan { job, selection, posts, via: way, full } = &args.plan;
     let paths = filters(selection)?;

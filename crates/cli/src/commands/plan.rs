@@ -3,23 +3,27 @@
 mod archive;
 
 use archive::ArchivePlan;
-use landfall_core::engine::PlanReport;
+use landfall_core::engine::{MirrorReport, PlanReport};
 use landfall_core::state::{Reason, Via};
 use rust_i18n::t;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::moving;
 use crate::args::Plan;
 use crate::error::{CommandError, Exit};
-use crate::ui::{self, Cells, count, span};
+use crate::ui::{self, Cells, Screen, count, span};
 use crate::wiring::{Asked, Context, Session};
 
 /// Names that a table shows; `--json` has the first thousand.
 const SHOWN: usize = 20;
 
-/// Makes the plan and shows it.
-pub(crate) async fn plan(context: &mut Context, args: &Plan) -> Result<Exit, CommandError> {
+/// Makes the plan and shows it, with what a mirror of at most `mirror` files would take away where one is meant.
+pub(crate) async fn plan(
+    context: &mut Context,
+    args: &Plan,
+    mirror: Option<u64>,
+) -> Result<Exit, CommandError> {
     let paths = moving::filters(&args.selection)?;
     let asked =
         Asked { via: moving::via(args.via), posts: args.posts.clone(), lists: true, ..Asked::default() };
@@ -37,20 +41,33 @@ pub(crate) async fn plan(context: &mut Context, args: &Plan) -> Result<Exit, Com
         Some(open) => Some(ArchivePlan::of(&session, open).await),
         None => None,
     };
+    let mirrored = match (&planned, mirror) {
+        (Ok(planned), Some(most)) => {
+            Some(session.engine.weigh_mirror(&session.job, &planned.crawl, most).await)
+        }
+        _ => None,
+    };
     session.close().await?;
     let planned = planned?;
     let archive = archive.transpose()?;
+    let mirrored = mirrored.transpose()?;
     if let Some(error) = missing? {
         return Err(error);
     }
-    show(context, &session, &planned, archive.as_ref());
+    show(context, &session, &planned, (archive.as_ref(), mirrored.as_ref()));
     // What a run fetches first is no obstacle.
     let stays = planned.skipped.keys().any(|reason| *reason != Reason::AwaitingMedia);
-    let lands = planned.unlandable == 0 && !stays && session.failed.is_empty();
+    let refused = mirrored.as_ref().is_some_and(|mirror| mirror.refused.is_some());
+    let lands = planned.unlandable == 0 && !stays && !refused && session.failed.is_empty();
     Ok(if lands { Exit::Complete } else { Exit::Incomplete })
 }
 
-fn show(context: &Context, session: &Session, plan: &PlanReport, archive: Option<&ArchivePlan>) {
+fn show(
+    context: &Context,
+    session: &Session,
+    plan: &PlanReport,
+    (archive, mirror): (Option<&ArchivePlan>, Option<&MirrorReport>),
+) {
     let screen = &context.screen;
     let time = session.graphs.quota.time_for(plan.units);
     if screen.is_json() {
@@ -70,6 +87,7 @@ fn show(context: &Context, session: &Session, plan: &PlanReport, archive: Option
             "requests": plan.requests,
             "resource_units": plan.units,
             "archive": archive.map(ArchivePlan::json),
+            "mirror": mirror.map(mirror_json),
             "quota_hours": time.map(|time| time.as_secs_f64() / 3600.0),
             "failed_sources": session.failed.iter().map(|f| json!({ "source": f.label, "error": f.error.json() })).collect::<Vec<_>>(),
         }));
@@ -114,7 +132,35 @@ fn show(context: &Context, session: &Session, plan: &PlanReport, archive: Option
     for (path, name) in plan.renamed.iter().take(SHOWN) {
         screen.line(t!("plan.renamed", path = path, name = name));
     }
+    if let Some(mirror) = mirror {
+        tell_mirror(screen, mirror);
+    }
     for failed in &session.failed {
         screen.show_error(&failed.error);
+    }
+}
+
+fn mirror_json(mirror: &MirrorReport) -> Value {
+    json!({
+        "planned": mirror.plan.files,
+        "bytes": mirror.plan.bytes.0,
+        "first": mirror.plan.first,
+        "refused": mirror.refused,
+    })
+}
+
+/// What would be deleted is named before it is.
+fn tell_mirror(screen: &Screen, mirror: &MirrorReport) {
+    let plan = &mirror.plan;
+    screen.line(t!("plan.mirror", files = count(plan.files), bytes = plan.bytes));
+    for path in &plan.first {
+        screen.line(format!("  {path}"));
+    }
+    let named = plan.first.len() as u64;
+    if plan.files > named {
+        screen.line(t!("plan.mirror_more", number = count(plan.files - named)));
+    }
+    if let Some(why) = &mirror.refused {
+        screen.line(t!("plan.mirror_refused", why = why));
     }
 }

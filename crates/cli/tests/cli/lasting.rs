@@ -193,6 +193,21 @@ fn what_cannot_be_meant_is_refused_in_words() {
 }
 
 #[test]
+fn a_mirror_names_what_it_would_take_before_it_takes_anything() {
+    let bench = folders();
+    fs::remove_file(bench.path("元/一.txt")).unwrap();
+    fs::remove_file(bench.path("元/会議/三.txt")).unwrap();
+    let words = ["run", "backup", "-n", "--mirror", "--max-delete"];
+    let plan = bench.landfall(&[&words[..], &["2"]].concat());
+    assert_eq!(plan.code, 0, "{}\n{}", plan.stdout, plan.stderr);
+    assert!(plan.stdout.contains("Mirror: 2 files") && plan.stdout.contains("三.txt"), "{}", plan.stdout);
+    let refused = bench.landfall(&[&words[..], &["1", "--json"]].concat());
+    assert_eq!((refused.code, &refused.json()["mirror"]["planned"]), (1, &2.into()), "{}", refused.stdout);
+    assert!(refused.json()["mirror"]["refused"].is_string(), "{}", refused.stdout);
+    assert!(bench.path("先/一.txt").exists() && bench.path("先/会議/三.txt").exists());
+}
+
+#[test]
 fn a_part_is_not_said_to_be_everything() {
     let bench = folders();
     let all = bench.landfall(&["verify", "backup", "--json"]);

@@ -12,13 +12,18 @@ use crate::words::{ByteSize, FileId};
 
 const BATCH: usize = 500;
 
+/// Names that a plan keeps.
+const NAMED: usize = 20;
+
 /// What a mirror would take away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorPlan {
     /// Files that landed and that the source no longer has.
     pub files: u64,
     /// Their bytes.
     pub bytes: ByteSize,
+    /// The first of them, by the paths that they had at the source.
+    pub first: Vec<String>,
 }
 
 /// What a mirror amounted to.
@@ -48,7 +53,35 @@ impl Engine {
             after = last.id;
             plan.files += rows.len() as u64;
             plan.bytes.0 += rows.iter().map(|row| row.entry.size.0).sum::<u64>();
+            let named = |row: &FileRow| row.path().map_or_else(|| row.entry.name.clone(), |p| p.to_string());
+            plan.first.extend(rows.iter().take(NAMED - plan.first.len()).map(named));
         }
+    }
+
+    /// Says what a mirror after this crawl would be about, and why it would be refused. Takes nothing away.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub async fn weigh_mirror(
+        &self,
+        job: &Job,
+        crawl: &CrawlReport,
+        most: u64,
+    ) -> Result<MirrorReport, StoreError> {
+        let plan = self.plan_mirror(job).await?;
+        let files = plan.files;
+        let mut report = MirrorReport { plan, ..MirrorReport::default() };
+        let tally = self.ledger.tally(job.handle.id, None).await?;
+        report.refused = if !crawl.failed.is_empty() {
+            Some("a source could not be listed, so what is gone is not known".to_owned())
+        } else if tally.all().files == 0 && files > 0 {
+            Some("the source shows nothing at all: that is more likely a mistake than a wish".to_owned())
+        } else if files > most {
+            Some(format!("{files} files would be deleted, at most {most} were allowed"))
+        } else {
+            None
+        };
+        Ok(report)
     }
 
     /// Takes to the recycle bin what landed and the source no longer has, if it is at most `most` files.
@@ -61,18 +94,7 @@ impl Engine {
         crawl: &CrawlReport,
         most: u64,
     ) -> Result<MirrorReport, StoreError> {
-        let plan = self.plan_mirror(job).await?;
-        let mut report = MirrorReport { plan, ..MirrorReport::default() };
-        let tally = self.ledger.tally(job.handle.id, None).await?;
-        report.refused = if !crawl.failed.is_empty() {
-            Some("a source could not be listed, so what is gone is not known".to_owned())
-        } else if tally.all().files == 0 && plan.files > 0 {
-            Some("the source shows nothing at all: that is more likely a mistake than a wish".to_owned())
-        } else if plan.files > most {
-            Some(format!("{} files would be deleted, at most {most} were allowed", plan.files))
-        } else {
-            None
-        };
+        let mut report = self.weigh_mirror(job, crawl, most).await?;
         if report.refused.is_some() {
             return Ok(report);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Engine, Filters, Job};
+use crate::engine::{CrawlReport, Engine, Filters, Job};
 use crate::error::StoreError;
 use crate::ledger::{FileFilter, FoundRow};
 use crate::row::FileRow;
@@ -28,6 +28,8 @@ pub struct Unlandable {
 /// What a run would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanReport {
+    /// The crawl that it rests on.
+    pub crawl: CrawlReport,
     /// Files to be moved.
     pub files: u64,
     /// Their bytes.
@@ -69,10 +71,10 @@ impl Engine {
         paths: &Filters,
         limit: Option<u64>,
     ) -> Result<PlanReport, StoreError> {
-        self.crawl(job, full).await?;
+        let crawl = self.crawl(job, full).await?;
         self.look_at_destination(job, false).await?;
         self.bind_folders(job).await?;
-        let mut plan = PlanReport::default();
+        let mut plan = PlanReport { crawl, ..PlanReport::default() };
         let tally = self.ledger.tally(job.handle.id, None).await?;
         plan.skipped = tally.skipped.iter().map(|(reason, count)| (*reason, count.files)).collect();
         plan.done = tally.files(State::Success);
