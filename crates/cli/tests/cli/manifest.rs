@@ -184,6 +184,9 @@ fn a_check_finds_a_changed_line_a_wrong_key_and_a_missing_signature() {
     let line = bench.read("k.pub").lines().nth(1).unwrap().to_owned();
     assert_eq!(bench.landfall(&["manifest", "check", "m", "--key", &line]).code, 0);
     assert_eq!(bench.landfall(&["manifest", "check", "m", "--json"]).json()["signature"], "unasked");
+    let unasked = bench.landfall(&["manifest", "check", "m"]);
+    assert!(unasked.stdout.contains("m.minisig is there"), "{}", unasked.stdout);
+    assert!(unasked.stdout.contains("`landfall manifest check m --key PUBLIC`"), "{}", unasked.stdout);
 
     let other = bench.landfall(&["manifest", "check", "m", "--key", "k2.pub", "--json"]);
     assert_eq!((other.code, &other.json()["signature"]), (6, &"wrong".into()));

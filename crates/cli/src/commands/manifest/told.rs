@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::chain::Walked;
 use super::check::{Checked, Compared, Signed};
+use super::signature_path;
 use crate::error::Exit;
 use crate::ui::{self, Screen, count};
 
@@ -24,7 +25,13 @@ pub(super) fn tell(screen: &Screen, file: &Path, checked: &Checked) -> Exit {
         return exit;
     }
     match &checked.signature {
-        Signed::Unasked => screen.line(t!("manifest.check.signature_unasked")),
+        Signed::Unasked => screen.line(match signature_path(file) {
+            beside if beside.is_file() => {
+                let (beside, file) = (beside.display(), file.display());
+                t!("manifest.check.signature_beside", beside = beside, file = file)
+            }
+            _ => t!("manifest.check.signature_unasked"),
+        }),
         Signed::Fits(trusted) => screen.line(t!("manifest.check.signature_fits", trusted = trusted)),
         Signed::Wrong(why) => screen.line(t!("manifest.check.signature_wrong", why = why)),
     }
@@ -160,6 +167,7 @@ fn object(file: &Path, checked: &Checked, exit: Exit) -> Value {
         "manifest": file.display().to_string(),
         "signature": signature,
         "signature_says": trusted,
+        "signature_beside": signature_path(file).is_file(),
         "form": form,
         "chain": chain,
         "same_configuration": checked.same_configuration,
