@@ -304,3 +304,119 @@ fn an_empty_folder_is_missed_and_made_again_with_its_times() {
         assert!(report.clean() && found.is_empty(), "{report:?}");
     });
 }
+
+/// The object at the destination, changed as a disk changes it: nobody did it and nothing reports it.
+fn rot(path: &str) -> WorldOp {
+    WorldOp::Corrupt { drive: Some("Documents".into()), path: path.into() }
+}
+
+fn deleted(drive: Option<&str>, path: &str) -> WorldOp {
+    WorldOp::Delete { drive: drive.map(str::to_owned), path: path.into() }
+}
+
+async fn tally(world: &World) -> landfall_core::ledger::Tally {
+    let (engine, job) = world.plain_engine().await.unwrap();
+    engine.ledger.tally(job.handle.id, None).await.unwrap()
+}
+
+#[test]
+fn names_that_two_files_exchanged_are_followed_without_sending_a_byte() {
+    in_virtual_time(async {
+        let world = voices(2);
+        for name in ["甲", "乙", "丙", "丁"] {
+            world.sim.change(write(None, &format!("/Recordings/{name}.txt"), name)).unwrap();
+        }
+        assert!(world.run_once().await.unwrap().complete());
+        // 甲 and 乙 change places; 丙 takes the name that 丁 gives up.
+        for (from, to) in [("甲", "仮"), ("乙", "甲"), ("仮", "乙"), ("丁", "戊"), ("丙", "丁")] {
+            let path = |name: &str| format!("/Recordings/{name}.txt");
+            world.sim.change(moved(&path(from), &path(to))).unwrap();
+        }
+        world.sim.reset_requests();
+        let report = world.run_once().await.unwrap();
+        assert!(report.complete(), "{report:?}");
+        assert_eq!((sent(&world), patched(&world)), (0, 5), "one of the two steps aside");
+        clean(&world);
+        assert!(world.rows().await.unwrap().values().all(|row| row.reason.is_none()));
+        assert!(verified(&world).await.0.clean());
+    });
+}
+
+#[test]
+fn what_landed_is_verified_although_it_takes_part_no_longer() {
+    in_virtual_time(async {
+        let world = voices(2);
+        for name in ["甲", "乙", "丙"] {
+            world.sim.change(write(None, &format!("/Recordings/会議/{name}.txt"), name)).unwrap();
+        }
+        assert!(world.run_once().await.unwrap().complete());
+        world.sim.change(moved("/Recordings/会議", "/書類")).unwrap();
+        world.sim.change(deleted(None, "/書類/丙.txt")).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+        let (report, _) = verified(&world).await;
+        assert_eq!((report.checked, report.read, report.clean()), (5, 5, true), "{report:?}");
+        world.sim.change(rot("/Voices/会議/甲.txt")).unwrap();
+        world.sim.change(deleted(Some("Documents"), "/Voices/会議/丙.txt")).unwrap();
+        let (report, _) = verified(&world).await;
+        let wanted = BTreeMap::from([(Reason::ChangedAtDestination, 1), (Reason::DeletedByUser, 1)]);
+        assert_eq!((&report.findings, report.unknown), (&wanted, 0), "{report:?}");
+        // It may have been the only copy: no run calls this complete.
+        let tally = tally(&world).await;
+        assert_eq!((tally.lost, tally.complete()), (2, false), "{tally:?}");
+        assert!(!world.run_once().await.unwrap().complete());
+    });
+}
+
+#[test]
+fn a_folder_that_a_person_deleted_is_that_persons_work_file_by_file() {
+    in_virtual_time(async {
+        let world = voices(2);
+        for name in ["甲", "下/乙"] {
+            world.sim.change(write(None, &format!("/Recordings/会議/{name}.txt"), name)).unwrap();
+        }
+        assert!(world.run_once().await.unwrap().complete());
+        world.sim.change(deleted(Some("Documents"), "/Voices/会議")).unwrap();
+        let (report, _) = verified(&world).await;
+        assert_eq!(report.findings, BTreeMap::from([(Reason::DeletedByUser, 2)]), "{report:?}");
+        world.sim.reset_requests();
+        mend(&world, &world.fuse(None)).await;
+        assert_eq!(world.sim.requests().writes, 0, "nobody asked for it");
+    });
+}
+
+#[test]
+fn bytes_that_rotted_together_with_the_published_hash_are_found_by_reading() {
+    in_virtual_time(async {
+        let world = voices(2);
+        world.sim.change(write(None, "/Recordings/甲.txt", "甲の中身")).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+        assert!(verified(&world).await.0.clean());
+        world.sim.change(rot("/Voices/甲.txt")).unwrap();
+        let (report, _) = verified(&world).await;
+        assert_eq!(report.findings, BTreeMap::from([(Reason::ChangedAtDestination, 1)]), "{report:?}");
+        assert_eq!(report.unknown, 0);
+        mend(&world, &world.fuse(None)).await;
+        assert!(verified(&world).await.0.clean());
+        clean(&world);
+    });
+}
+
+#[test]
+fn a_double_stays_where_the_file_that_it_repeats_is_no_longer_right() {
+    in_virtual_time(async {
+        let world = voices(2);
+        world.sim.change(write(None, "/Recordings/甲.txt", "甲の中身")).unwrap();
+        assert!(world.run_once().await.unwrap().complete());
+        world.sim.change(write(Some("Documents"), "/Voices/甲 1.txt", "甲の中身")).unwrap();
+        let (report, _) = verified(&world).await;
+        assert_eq!(report.findings, BTreeMap::from([(Reason::Doubled, 1)]), "{report:?}");
+        // Between the verify and the repair the good one becomes another of the same size.
+        world.sim.change(write(Some("Documents"), "/Voices/甲.txt", "乙の中身")).unwrap();
+        let (engine, job) = world.plain_engine().await.unwrap();
+        let options = RepairOptions { remove_doubles: true, ..RepairOptions::default() };
+        let report = engine.repair(&Arc::new(job), &options, &|_| {}).await.unwrap();
+        assert_eq!((report.mended, report.failed), (0, 1), "{report:?}");
+        let tree = world.sim.tree(Some("Documents"), "/");
+        assert!(tree.iter().any(|entry| entry.path.ends_with("甲 1.txt")), "the only good one is kept");
+    });
+}

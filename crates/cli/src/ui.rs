@@ -9,7 +9,8 @@ mod table;
 
 pub(crate) use progress::{Gauge, show as show_progress, show_working};
 pub(crate) use summary::{
-    RunSummary, SourceSummary, departures, proofs, renamed_after_landing, skipped, states, table, ways,
+    RunSummary, SourceSummary, complete, departures, proofs, renamed_after_landing, skipped, states, table,
+    ways,
 };
 pub(crate) use table::{Cells, count, moment, span};
 

@@ -22,6 +22,9 @@ const PEOPLE: [Reason; 4] = [Reason::Edited, Reason::MovedByUser, Reason::Delete
 /// Findings that were named and are nobody's work, by kind: damage is not taken for right in passing.
 type Left = Mutex<BTreeMap<&'static str, u64>>;
 
+/// Findings that leave the file itself as it was proven: a path means them too.
+const HARMLESS: [Reason; 2] = [Reason::Doubled, Reason::ExtraVersions];
+
 /// Accepts open findings and shows what became of each.
 pub(crate) async fn accept(context: &mut Context, args: &Accept) -> Result<Exit, CommandError> {
     if args.paths.is_empty() && !args.all && args.include.is_empty() {
@@ -37,7 +40,11 @@ pub(crate) async fn accept(context: &mut Context, args: &Accept) -> Result<Exit,
     let left = Left::default();
     let wanted = |path: &str, reason: Reason| {
         // What nobody did is damage: it is taken for right only where its kind is named.
-        let kind = if include.is_empty() { PEOPLE.contains(&reason) } else { include.contains(&reason) };
+        let kind = match (include.is_empty(), args.all) {
+            (false, _) => include.contains(&reason),
+            (true, true) => PEOPLE.contains(&reason),
+            (true, false) => PEOPLE.contains(&reason) || HARMLESS.contains(&reason),
+        };
         let named = args.paths.is_empty()
             || args.paths.iter().any(|given| given.trim_matches('/') == path)
             || RelPath::new(path).is_ok_and(|path| paths.take_path(&path));

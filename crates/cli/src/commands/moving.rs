@@ -198,6 +198,8 @@ async fn summarise(
         skipped: ui::skipped(&after),
         gone: after.gone,
         renamed_after_landing: ui::renamed_after_landing(&after),
+        lost: after.lost,
+        missed: after.missed(),
         mirror: None,
         complete: after.complete() && session.failed.is_empty(),
         via: ui::ways(before, &after),

@@ -40,7 +40,7 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
         bytes = tally.all().bytes,
         folders = count(tally.folders)
     ));
-    for line in ui::departures(tally.gone, ui::renamed_after_landing(&tally)) {
+    for line in ui::departures(tally.gone, ui::renamed_after_landing(&tally), tally.lost) {
         screen.line(line);
     }
     if let Some(open) = open_rows(&tally) {
@@ -57,7 +57,7 @@ pub(crate) async fn status(context: &mut Context, name: &str) -> Result<Exit, Co
         screen.line(t!("job.closed", job = name, time = ui::moment(since)));
     }
     if complete {
-        screen.line(t!("summary.complete"));
+        screen.line(ui::complete(tally.missed()));
         return Ok(exit);
     }
     let log = upload_log(&config, name)?.path;
@@ -101,6 +101,8 @@ impl Shown<'_> {
             "skipped": ui::skipped(self.tally),
             "reasons": reasons(self.tally),
             "gone": self.tally.gone,
+            "lost": self.tally.lost,
+            "missed": self.tally.missed(),
             "renamed_after_landing": ui::renamed_after_landing(self.tally),
             "unresolved": self.unresolved.iter().map(failed).collect::<Vec<_>>(),
             "outside": self.tally.outside,

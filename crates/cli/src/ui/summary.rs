@@ -51,6 +51,10 @@ pub(crate) struct RunSummary {
     pub(crate) gone: u64,
     /// Files that the source renamed or moved after they had landed.
     pub(crate) renamed_after_landing: u64,
+    /// Files that take part no longer and of which a verify found what had landed lost.
+    pub(crate) lost: u64,
+    /// Files that are not at the destination, to which somebody consented.
+    pub(crate) missed: u64,
     /// What a mirror took away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mirror: Option<serde_json::Value>,
@@ -101,14 +105,25 @@ pub(crate) fn skipped(tally: &Tally) -> BTreeMap<&'static str, u64> {
     tally.skipped.iter().map(|(reason, count)| (reason.name(), count.files)).collect()
 }
 
+/// Says that a job is complete, and what of it is missed with consent.
+pub(crate) fn complete(missed: u64) -> String {
+    match missed {
+        0 => t!("summary.complete").into_owned(),
+        _ => t!("summary.complete_but", number = count(missed)).into_owned(),
+    }
+}
+
 /// Files that lie at the destination under a name that the source has given up since.
 pub(crate) fn renamed_after_landing(tally: &Tally) -> u64 {
     tally.reasons.get(&(State::Success, Reason::RenamedAtSource)).copied().unwrap_or_default()
 }
 
 /// What left its place at the source after it was seen there, in words.
-pub(crate) fn departures(gone: u64, renamed: u64) -> Vec<String> {
+pub(crate) fn departures(gone: u64, renamed: u64, lost: u64) -> Vec<String> {
     let mut lines = Vec::new();
+    if lost > 0 {
+        lines.push(t!("summary.lost", number = count(lost)).into_owned());
+    }
     if gone > 0 {
         lines.push(t!("summary.gone", number = count(gone)).into_owned());
     }
@@ -158,7 +173,7 @@ impl RunSummary {
         if !proofs.is_empty() {
             screen.line(t!("summary.proofs", list = proofs.join(", ")));
         }
-        for line in departures(self.gone, self.renamed_after_landing) {
+        for line in departures(self.gone, self.renamed_after_landing, self.lost) {
             screen.line(line);
         }
         if self.throttled > 0 {
@@ -173,7 +188,7 @@ impl RunSummary {
             return t!("summary.interrupted", job = self.job).into_owned();
         }
         if self.complete {
-            return t!("summary.complete").into_owned();
+            return complete(self.missed);
         }
         t!("summary.incomplete", job = self.job).into_owned()
     }

@@ -160,7 +160,8 @@ fn a_folder_is_verified_and_mended_like_a_cloud() {
     assert_eq!((open, found.code), (all, 6), "{}", found.stdout);
 
     let repaired = bench.landfall(&["repair", "backup", "--json"]);
-    assert_eq!((repaired.code, &repaired.json()["mended"]), (0, &Value::from(3)), "{}", repaired.stdout);
+    let mended = repaired.json()["mended"].clone();
+    assert_eq!((repaired.code, mended), (6, Value::from(3)), "two are left: {}", repaired.stdout);
     for name in ["一.txt", "二.txt", "会議/三.txt", "会議/四.txt", "会議/五.txt"] {
         assert_eq!(bench.read(&format!("先/{name}")), format!("{name} の中身"));
     }
