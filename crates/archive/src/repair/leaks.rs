@@ -30,6 +30,14 @@ impl Archive {
         Ok(())
     }
 
+    /// True where plain files are remembered that were replaced and, as far as we know, lie there still.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub async fn has_left_leaks(&self) -> Result<bool, StoreError> {
+        Ok(!self.engine.ledger.memos(self.job.handle.id, LEAK, "", 1).await?.is_empty())
+    }
+
     fn leak_memo(&self, place: &Place) -> MemoKey {
         MemoKey::new(self.job.handle.id, LEAK, format!("{}:{}", place.repo, place.path))
     }

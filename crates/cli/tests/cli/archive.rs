@@ -40,6 +40,7 @@ fn a_damaged_archive_is_verified_repaired_backed_up_and_whole() {
     assert!(matches!(mended.code, 0 | 1), "{}", mended.stderr);
     assert!(number(&mended.json(), "/files/mended") > 20, "{}", mended.stdout);
     assert_eq!(mended.json()["files"]["conflict"], Value::Null);
+    assert_eq!(mended.json()["leaks_left"], true, "nobody asked for them to be taken away");
 
     let run = landfall(&["run", "tweets", "--json"]);
     assert!(matches!(run.code, 0 | 1), "{}", run.stderr);
@@ -53,6 +54,7 @@ fn a_damaged_archive_is_verified_repaired_backed_up_and_whole() {
     assert!(!leaking.stdout.contains("Nothing was found"), "{}", leaking.stdout);
     let removed = landfall(&["repair", "tweets", "--remove-leaks", "--json"]);
     assert!(matches!(removed.code, 0 | 1), "{}", removed.stderr);
+    assert_eq!(removed.json()["leaks_left"], false, "{}", removed.stdout);
     let last = landfall(&["verify", "tweets", "--json"]);
     assert_eq!(last.code, 0, "{}\n{}", last.stdout, last.stderr);
     assert_eq!(last.json()["clean"], true);

@@ -48,6 +48,7 @@ pub(super) async fn repair(
     let told = Told {
         job: &args.job,
         dry: args.dry_run,
+        leaks_left: session.archive()?.has_left_leaks().await?,
         requests: session.graphs.read().requests,
         seconds: started.elapsed().as_secs_f64(),
     };
@@ -258,6 +259,8 @@ impl Kept {
 struct Told<'a> {
     job: &'a str,
     dry: bool,
+    /// Plain files were replaced and not taken away.
+    leaks_left: bool,
     requests: u64,
     seconds: f64,
 }
@@ -281,6 +284,7 @@ fn show(kept: &Kept, report: &RepairReport, told: &Told<'_>, exit: Exit) {
     screen.line(match exit {
         Exit::Interrupted => t!("repair.interrupted", job = told.job),
         _ if told.dry => t!("repair.dry", job = told.job),
+        Exit::Complete if told.leaks_left => t!("repair.leaks_left", job = told.job),
         Exit::Complete => t!("repair.complete", job = told.job),
         _ => t!("repair.incomplete", job = told.job),
     });
@@ -298,6 +302,7 @@ fn object(kept: &Kept, report: &RepairReport, told: &Told<'_>, exit: Exit) -> Va
         "bytes": report.bytes,
         "interrupted": report.interrupted,
         "complete": report.complete(),
+        "leaks_left": told.leaks_left,
         "outcomes": posts.values().take(POSTS).map(|post| json!({
             "post": post.post,
             "username": post.username,
