@@ -305,7 +305,7 @@ pub trait Ledger: Memo + Send + Sync {
     /// SUCCESS files that were renamed or moved at the source since they landed, by id after a key.
     async fn renamed(&self, job: JobId, after: FileId, limit: usize) -> Result<Vec<FileRow>, StoreError>;
 
-    /// SUCCESS files, those whose bytes were read longest ago first and those never read before them.
+    /// SUCCESS files, whether they take part still or not, those whose bytes were read longest ago first and those never read before them.
     async fn stalest(&self, job: JobId, limit: usize) -> Result<Vec<FileId>, StoreError>;
 
     /// Notes that files were confirmed in a sense. Changes dates alone and makes no event: a look that

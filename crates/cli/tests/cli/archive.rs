@@ -23,6 +23,17 @@ fn first_figures(seen: &Value) {
     assert!(number(seen, "/requests") <= 26, "{seen}");
 }
 
+/// Plain files that were replaced and left are told of until somebody has them taken away.
+fn leaks_go(sim: &ServedArchive) {
+    let leaking = sim.bench.landfall(&["verify", "tweets"]);
+    assert_eq!(leaking.code, 6, "plain files were replaced and left: {}", leaking.stdout);
+    assert!(leaking.stdout.contains("repair tweets --remove-leaks"), "{}", leaking.stdout);
+    assert!(!leaking.stdout.contains("Nothing was found"), "{}", leaking.stdout);
+    let removed = sim.bench.landfall(&["repair", "tweets", "--remove-leaks", "--json"]);
+    assert!(matches!(removed.code, 0 | 1), "{}", removed.stderr);
+    assert_eq!(removed.json()["leaks_left"], false, "{}", removed.stdout);
+}
+
 #[test]
 fn a_damaged_archive_is_verified_repaired_backed_up_and_whole() {
     let sim = ServedArchive::start(&["--files", "300", "--seed", "1"]);
@@ -48,13 +59,7 @@ fn a_damaged_archive_is_verified_repaired_backed_up_and_whole() {
         assert_eq!(run.json()["states"][state], 0, "{state}: {}", run.stdout);
     }
 
-    let leaking = landfall(&["verify", "tweets"]);
-    assert_eq!(leaking.code, 6, "plain files were replaced and left: {}", leaking.stdout);
-    assert!(leaking.stdout.contains("repair tweets --remove-leaks"), "{}", leaking.stdout);
-    assert!(!leaking.stdout.contains("Nothing was found"), "{}", leaking.stdout);
-    let removed = landfall(&["repair", "tweets", "--remove-leaks", "--json"]);
-    assert!(matches!(removed.code, 0 | 1), "{}", removed.stderr);
-    assert_eq!(removed.json()["leaks_left"], false, "{}", removed.stdout);
+    leaks_go(&sim);
     let last = landfall(&["verify", "tweets", "--json"]);
     assert_eq!(last.code, 0, "{}\n{}", last.stdout, last.stderr);
     assert_eq!(last.json()["clean"], true);

@@ -3,6 +3,7 @@
 //! Files under way are bounded by a semaphore, their bytes in memory by another; requests below that
 //! are the lane's business. A failed try is written down and repeated when it is due; nobody calls back.
 
+mod earlier;
 mod failure;
 mod feed;
 mod fetch;

@@ -207,9 +207,13 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Makes sure that the place itself is there: a disk that is not mounted has lost nothing.
+    /// Makes sure that the place itself is there: a disk that is not mounted has lost nothing. A service that
+    /// reports changes says by itself where it is gone.
     async fn is_there(&self) -> Result<(), StoreError> {
         let destination = &self.job.destination;
+        if destination.caps().incremental {
+            return Ok(());
+        }
         let Err(error) = destination.children(&destination.root(), None).await else { return Ok(()) };
         if error.kind != ErrorKind::NotFound {
             return Err(error);

@@ -39,7 +39,7 @@ const RENAMED: &str = concat!(
 );
 const STALEST: &str = "
 SELECT f.id FROM file AS f
-WHERE f.id > $1 AND f.id < $2 AND f.state = 3 AND f.standing IN (1, 4) AND f.item IS NOT NULL
+WHERE f.id > $1 AND f.id < $2 AND f.state = 3 AND f.item IS NOT NULL
 ORDER BY f.bytes_at IS NOT NULL, f.bytes_at, f.id LIMIT $3";
 const CONFIRM_UNCHANGED: &str = "
 UPDATE file SET unchanged_at = $4

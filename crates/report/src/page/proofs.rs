@@ -18,9 +18,12 @@ impl Page<'_> {
                 ("bytes", &ByteSize(totals.proven.bytes).to_string()),
             ],
         );
+        if let Some(files) = report.legs.get("accepted") {
+            self.told("page.proven.accepted", &[("files", &group(*files))]);
+        }
         self.counted("page.proven.how", "proof", &["hash", "bytes", "parts", "unknown"], &report.proofs);
         self.paragraph("page.proven.source");
-        let legs = ["matched", "unpublished", "contradicted", "unknown"];
+        let legs = ["matched", "unpublished", "contradicted", "accepted", "unknown"];
         self.counted("page.proven.leg", "leg", &legs, &report.legs);
         let ways = ["stream", "spool", "copy", "already_there", "unknown"];
         self.counted("page.proven.way", "way", &ways, &report.ways);

@@ -98,6 +98,7 @@ impl Mover {
         let (parent, path) = self.place_of(row).await?;
         if row.reason == Some(Reason::SourceChanged) {
             self.drop_old_upload(row).await?;
+            self.bring_along(row, &parent).await?;
         }
         let _buffer = self.buffer.clone().acquire_many_owned(self.buffer_units(content.size())).await;
         let mut replaces = None;
@@ -234,7 +235,9 @@ impl Mover {
         };
         let may_be_ours = row.intended && rewritable(&self.job, row);
         // What we landed ourselves and nobody touched since gives way to the source's newer content.
-        if differs && turn == 0 && ours {
+        let gives_way =
+            differs && turn == 0 && !ours && self.engine.gives_way(&self.job, row, &there).await?;
+        if gives_way || (differs && turn == 0 && ours) {
             return Ok(Next::Replace(there.item));
         }
         // It was read and found to be other bytes, although the service may publish the hash of the right ones.

@@ -164,6 +164,9 @@ impl Engine {
         if job.policy.is_shown_wrong(&row.entry.key, there.revision.as_ref()) {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
+        if self.gives_way(job, row, &there).await? {
+            return self.note(&job.handle, row, vec![Event::Displaced]).await;
+        }
         let ours = matches!(row.via, Some(Via::Stream | Via::Spool | Via::Copy));
         if ours && rewritable(job, row) {
             return self.settle_by_parts(job, row, there, &words).await;

@@ -34,11 +34,7 @@ impl Job {
     }
 
     pub(super) fn stalest(&self, limit: usize) -> Vec<FileId> {
-        let lies = |row: &&FileRow| {
-            row.state == State::Success
-                && matches!(row.standing, Standing::In | Standing::Gone)
-                && row.holding.is_some()
-        };
+        let lies = |row: &&FileRow| row.state == State::Success && row.holding.is_some();
         let mut rows: Vec<&FileRow> = self.files.values().filter(lies).collect();
         rows.sort_by_key(|row| (row.bytes_at.is_some(), row.bytes_at, row.id));
         rows.into_iter().take(limit).map(|row| row.id).collect()
