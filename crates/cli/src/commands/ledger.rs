@@ -11,6 +11,7 @@ use rust_i18n::t;
 use serde_json::json;
 
 use crate::args::{LedgerBackup, LedgerCommand, LedgerRestore};
+use crate::commands::whole::may_replace;
 use crate::config::Config;
 use crate::error::{CommandError, Exit};
 use crate::machine;
@@ -45,6 +46,7 @@ async fn backup(context: &mut Context, args: &LedgerBackup) -> Result<Exit, Comm
         format!("pg_dump --format=custom --file={:?} {url}", file.display().to_string())
     })?;
     refuse_itself(&database, &file)?;
+    may_replace(&file, b"SQLite format 3\0")?;
     let made = backup::backup(&database, &file).await?;
     let jobs: Vec<&str> = made.contents.jobs.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(job) = job.filter(|job| !jobs.contains(job)) {

@@ -1,7 +1,7 @@
 //! A file that appears whole or not at all: written beside its place, made durable, renamed into it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use landfall_core::Code;
@@ -59,6 +59,23 @@ impl Drop for Whole {
         // After a commit it is no longer there.
         let _gone = std::fs::remove_file(&self.temp);
     }
+}
+
+/// Refuses to write over a file of another kind: a mistyped name must not cost a configuration.
+pub(super) fn may_replace(path: &Path, begins: &[u8]) -> Result<(), CommandError> {
+    let mut read = Vec::with_capacity(begins.len());
+    match File::open(path) {
+        Ok(file) => {
+            file.take(begins.len() as u64).read_to_end(&mut read).map_err(|e| unwritable(path, &e))?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unwritable(path, &error)),
+    };
+    if read.is_empty() || read == begins {
+        return Ok(());
+    }
+    let detail = format!("{} is there already and is something else; choose another name", path.display());
+    Err(CommandError::new(Code::BadArgument, detail))
 }
 
 /// The error of an output that cannot be written.

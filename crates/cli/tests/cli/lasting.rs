@@ -177,6 +177,25 @@ fn a_folder_is_verified_and_mended_like_a_cloud() {
 #[test]
 fn what_cannot_be_meant_is_refused_in_words() {
     let bench = folders();
+    let before = bench.read("landfall.toml");
+    for words in [
+        &["verify", "backup", "--list", "landfall.toml"][..],
+        &["ledger", "backup", "--all", "landfall.toml"],
+    ] {
+        let refused = bench.landfall(words);
+        assert_eq!(refused.code, 2, "{words:?}: {}", refused.stdout);
+        assert!(refused.stderr.contains("something else"), "{words:?}: {}", refused.stderr);
+        assert_eq!(bench.read("landfall.toml"), before);
+    }
+    for _ in 0..2 {
+        assert_eq!(bench.landfall(&["verify", "backup", "--list", "開.jsonl"]).code, 0);
+        assert_eq!(bench.landfall(&["ledger", "backup", "--all", "写し.db"]).code, 0);
+    }
+    assert_eq!(
+        bench.landfall(&["accept", "backup", ""]).code,
+        2,
+        "an empty pattern means nothing, and not all"
+    );
     for (words, says) in [
         (vec!["verify", "backup", "--depth", "bytes", "--sample", "0%"], "1%"),
         (vec!["verify", "backup", "--sample", "1%"], "--depth bytes"),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Depth, Verify};
-use crate::commands::whole::{Whole, unwritable};
+use crate::commands::whole::{Whole, may_replace, unwritable};
 use crate::error::{CommandError, Exit};
 use crate::ui::{self, Cells, Screen, count, span};
 use crate::wiring::{Context, Session, since};
@@ -31,6 +31,9 @@ pub(super) async fn verify(
     started: Instant,
 ) -> Result<Exit, CommandError> {
     let options = options(args)?;
+    if let Some(path) = &args.list {
+        may_replace(path, b"{")?;
+    }
     let (ledger, handle) = (&session.engine.ledger, &session.job.handle);
     let start = RunStart { command: "verify".to_owned(), at: session.engine.clock.now(), fresh: true };
     let run = ledger.begin_run(handle, start).await?;
