@@ -39,7 +39,7 @@ fn killed_again_and_again_it_loses_and_doubles_nothing() {
     for round in 0..4_u64 {
         let mut child = sim.bench.start(&["run", "voices", "--json"]);
         pause(400 + 300 * round);
-        kills.push(jiff::Timestamp::now());
+        kills.push(landfall_core::Clock::now(&landfall_core::SystemClock));
         child.kill().unwrap();
         child.wait().unwrap();
     }
