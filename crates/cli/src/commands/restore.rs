@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use landfall_core::engine::{Engine, Job, MeterReading, RunReport};
 use landfall_core::held::{Choice, Held, Known, Survey};
-use landfall_core::ledger::{FileFilter, RunStart, Tally};
+use landfall_core::ledger::{Answer, FileFilter, LookFilter, Looked, RunStart, Tally};
 use landfall_core::memo::{MemoKey, MemoValue};
 use landfall_core::row::Standing;
 use landfall_core::state::State;
@@ -138,6 +138,7 @@ async fn plan(
     };
     let survey = surveyed(landed, &choices, false).await?;
     let left_out = left_out(landed, args).await?;
+    let recorded = recorded_only(landed, args, &survey).await?;
     let (files, bytes) = survey.all();
     let screen = &context.screen;
     screen.result(&json!({
@@ -148,11 +149,13 @@ async fn plan(
         "known": kinds(&survey),
         "named": named(&survey),
         "left_out": left_out,
+        "recorded_only": recorded,
         "dry_run": true,
     }));
     screen.line(t!("restore.would", files = count(files), bytes = bytes, target = target));
     tell_weak(screen, &survey, "will");
     tell_left_out(screen, &left_out);
+    tell_recorded_only(screen, recorded);
     Ok(Exit::Complete)
 }
 
@@ -188,6 +191,35 @@ fn tell_weak(screen: &Screen, survey: &Survey, words: &str) {
         for (path, _) in survey.named.iter().filter(|(_, other)| *other == known).take(SHOWN) {
             screen.line(format!("  {path}"));
         }
+    }
+}
+
+/// Backups that an archive's database records and that a verify saw, beyond those that have a row: another program
+/// uploaded them, so nothing is known here to bring them back by. At least so many; none where a part is asked for.
+async fn recorded_only(landed: &Landed, args: &Restore, survey: &Survey) -> Result<u64, StoreError> {
+    if args.sample.is_some() || !args.wanted.path.is_empty() || !args.wanted.exclude.is_empty() {
+        return Ok(0);
+    }
+    let (mut seen, mut after) = (0_u64, String::new());
+    loop {
+        let looks =
+            landed.origin.ledger.looks(landed.handle.id, &LookFilter::default(), &after, BATCH).await?;
+        let Some(last) = looks.last() else { break };
+        after.clone_from(&last.subject);
+        // Only an archive's looks are about recorded URLs.
+        let url = |look: &&Looked| {
+            let detail: Value = serde_json::from_str(&look.detail).unwrap_or_default();
+            detail.get("url").and_then(Value::as_str).is_some_and(|url| !url.is_empty())
+        };
+        let there = looks.iter().filter(|look| look.answer == Answer::Present);
+        seen += there.filter(url).count() as u64;
+    }
+    Ok(seen.saturating_sub(survey.all().0))
+}
+
+fn tell_recorded_only(screen: &Screen, files: u64) {
+    if files > 0 {
+        screen.line(t!("restore.recorded_only", files = count(files)));
     }
 }
 
@@ -228,12 +260,14 @@ impl Work<'_> {
         let worked = self.with_progress(context).await;
         let tally = ledger.tally(handle.id, None).await?;
         let left_out = left_out(self.landed, self.args).await?;
+        let recorded = recorded_only(self.landed, self.args, &self.survey).await?;
         let (failed, renamed) = self.failed().await?;
         let mut summary = self.summary(&tally, started);
         let exit = judge(&context.screen, worked, &tally, &left_out, &mut summary);
         if let Some(object) = summary.as_object_mut() {
             object.insert("resumed".to_owned(), json!(run.resumed));
             object.insert("left_out".to_owned(), json!(left_out));
+            object.insert("recorded_only".to_owned(), json!(recorded));
             object.insert("renamed".to_owned(), json!(renamed));
         }
         if exit <= Exit::Findings {
@@ -247,6 +281,7 @@ impl Work<'_> {
         context.screen.result(&summary);
         self.show(&context.screen, &tally, (&failed, renamed), started);
         tell_left_out(&context.screen, &left_out);
+        tell_recorded_only(&context.screen, recorded);
         context.screen.line(verdict(exit));
         Ok(exit)
     }
