@@ -484,3 +484,37 @@ fn a_file_that_was_renamed_and_edited_at_once_leaves_nothing_behind() {
         assert!(report.clean() && found.is_empty(), "{report:?} {found:?}");
     });
 }
+
+#[test]
+fn names_are_exchanged_also_where_one_of_the_files_was_edited_and_where_they_are_folders() {
+    in_virtual_time(async {
+        let world = voices(2);
+        for path in ["右/一", "右/二", "左/一", "左/二"] {
+            let folder = path.split('/').next().unwrap();
+            let _made =
+                world.sim.change(WorldOp::Folder { drive: None, path: format!("/Recordings/{folder}") });
+            world.sim.change(write(None, &format!("/Recordings/{path}.txt"), path)).unwrap();
+        }
+        assert!(world.run_once().await.unwrap().complete());
+        let exchange = |one: &str, other: &str| {
+            for (from, to) in [(one, "仮"), (other, one), ("仮", other)] {
+                let path = |name: &str| format!("/Recordings/{name}");
+                world.sim.change(moved(&path(from), &path(to))).unwrap();
+            }
+        };
+        exchange("右", "左");
+        world.sim.reset_requests();
+        assert!(world.run_once().await.unwrap().complete());
+        assert_eq!(sent(&world), 0);
+        clean(&world);
+        exchange("右/一.txt", "右/二.txt");
+        world.sim.change(write(None, "/Recordings/右/一.txt", "交換した後の新しい中身")).unwrap();
+        let report = world.run_once().await.unwrap();
+        assert!(report.complete(), "{report:?}");
+        let compared = world.sim.compare("voices").unwrap();
+        let lists = [&compared.missing, &compared.different, &compared.extra, &compared.doubled];
+        assert!(lists.iter().all(|list| list.is_empty()), "{compared:?}");
+        let (report, found) = verified(&world).await;
+        assert!(report.clean() && found.is_empty(), "{report:?} {found:?}");
+    });
+}

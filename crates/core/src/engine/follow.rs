@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::survey::holding;
+use crate::engine::survey::{holding, is_superseded};
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
-use crate::ledger::FolderRow;
+use crate::ledger::{FolderRow, FoundRow};
 use crate::memo::{MemoKey, MemoValue};
 use crate::proof::Evidence;
 use crate::row::{FileRow, Standing};
@@ -150,7 +150,20 @@ impl Engine {
             }
             blocked = left;
         }
-        Ok(moved)
+        Ok(moved + aside.len() as u64)
+    }
+
+    /// True where an object is the earlier landing of a file that was renamed and edited at once: it leaves its name
+    /// when the new content is sent.
+    async fn is_leaving(&self, job: &Job, found: &FoundRow) -> Result<bool, StoreError> {
+        for id in self.ledger.holders(job.handle.id, &found.item).await? {
+            let Some(row) = self.file(job, id).await? else { continue };
+            let renamed = fold(row.dest_name()) != fold(&found.name) || row.folder_item != found.parent;
+            if row.standing == Standing::In && row.state == State::Pending && is_superseded(&row) && renamed {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Gives one object of a circle of names another name for now; `false` where there is no circle.
@@ -167,8 +180,9 @@ impl Engine {
             let parent = row.folder_item.as_ref().filter(|item| **item != root);
             let rows = self.ledger.found_child(job.tree, parent, row.fold).await?;
             let stands = rows.into_iter().find(|found| fold(&found.name) == fold(row.dest_name()));
-            let Some(stands) = stands.filter(|found| ours.contains_key(&found.item)) else { continue };
-            if aside.contains_key(&stands.item) || stands.changed_by.is_some() {
+            let Some(stands) = stands.filter(|found| found.changed_by.is_none()) else { continue };
+            let leaves = ours.contains_key(&stands.item) || self.is_leaving(job, &stands).await?;
+            if !leaves || aside.contains_key(&stands.item) {
                 continue;
             }
             let name = format!("{}.moving-{}", stands.name, row.id);
