@@ -223,7 +223,7 @@ pub trait Destination: Send + Sync {
     async fn changes(&self, since: Option<Cursor>) -> Result<Box<dyn Listing>, StoreError>;
 
     /// Lists one folder's direct children, to see again what an incremental listing may not show: a hash
-    /// that was published late. Pages as in [`Source::children`]. A place that publishes no digest is
+    /// that was published late. Pages as in [`Source::children`](crate::store::Source::children). A place that publishes no digest is
     /// never asked and need not answer.
     async fn children(
         &self,
@@ -337,7 +337,7 @@ pub trait Destination: Send + Sync {
         Ok(vec![None])
     }
 
-    /// What people and programs deleted here and can still be brought back, in pages as in [`Source::children`].
+    /// What people and programs deleted here and can still be brought back, in pages as in [`Source::children`](crate::store::Source::children).
     ///
     /// # Errors
     /// Where it cannot be read: then nobody knows who deleted what.
