@@ -53,6 +53,18 @@ impl Detail {
         serde_json::from_str(&look.detail).unwrap_or_default()
     }
 
+    /// True where what lies there is not what was shown to belong there.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.shown.is_some() && self.shown != self.sha256
+    }
+
+    /// Takes note that the bytes were read and are those whose hash is published; gives what is found of them then.
+    pub(crate) fn is_read(&mut self, at: Timestamp) -> Option<Finding> {
+        (self.read, self.misread) = (Some(at), None);
+        self.words.clear();
+        self.is_changed().then_some(Finding::Changed)
+    }
+
     pub(crate) fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

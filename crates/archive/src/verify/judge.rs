@@ -145,8 +145,7 @@ impl Archive {
                 if let Some((sha256, words)) = misread {
                     (detail.misread, detail.words) = (Some(sha256), words);
                 }
-                let changed = detail.shown.is_some() && detail.shown != detail.sha256;
-                let changed = changed || detail.misread.is_some();
+                let changed = detail.is_changed() || detail.misread.is_some();
                 let finding = match &name {
                     Name::Plain(_) => Some(Finding::Leak),
                     Name::Sealed(plain) | Name::Enc(plain) if !belongs(plain, &post.id) => {

@@ -105,12 +105,7 @@ impl Archive {
         let read = self.read_object(&place, detail.sha256.as_deref()).await?;
         let at = self.engine.clock.now();
         let finding = match &read {
-            Read::Right(_) => {
-                (detail.read, detail.misread) = (Some(at), None);
-                detail.words.clear();
-                let changed = detail.shown.is_some() && detail.shown != detail.sha256;
-                changed.then_some(Finding::Changed)
-            }
+            Read::Right(_) => detail.is_read(at),
             Read::Wrong(words) => {
                 detail.misread.clone_from(&detail.sha256);
                 detail.words.clone_from(words);
@@ -140,11 +135,7 @@ impl Archive {
         let Some(place) = judged.claim.place.clone() else { return Ok(Some(Verdict::Later)) };
         match self.read_object(&place, judged.detail.sha256.as_deref()).await? {
             Read::Right(_) => {
-                let detail = &mut judged.detail;
-                (detail.read, detail.misread) = (Some(self.engine.clock.now()), None);
-                detail.words.clear();
-                let changed = detail.shown.is_some() && detail.shown != detail.sha256;
-                judged.finding = changed.then_some(Finding::Changed);
+                judged.finding = judged.detail.is_read(self.engine.clock.now());
                 Ok(None)
             }
             Read::Wrong(words) => {

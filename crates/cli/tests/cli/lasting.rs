@@ -266,3 +266,29 @@ fn what_the_library_rewrites_is_sent_again_and_proven_by_its_parts() {
     let clean = bench.landfall(&["verify", "office", "--depth", "bytes"]);
     assert_eq!(clean.code, 0, "{}", clean.stdout);
 }
+
+#[test]
+fn damage_is_accepted_only_by_its_kind_and_named_in_the_manifest() {
+    let bench = folders();
+    bench.write("先/一.txt", "短い");
+    assert_eq!(verify(&bench, "backup", "bytes").1.code, 6);
+    let passed = bench.landfall(&["accept", "backup", "一.txt", "--json"]);
+    assert_eq!((passed.code, &passed.json()["left"]["changed-at-destination"]), (1, &Value::from(1)));
+    let named = bench.landfall(&["accept", "backup", "一.txt", "--include", "changed-at-destination"]);
+    assert_eq!(named.code, 0, "{}", named.stdout);
+    assert_eq!(bench.landfall(&["manifest", "backup", "--out", "目録"]).code, 0);
+    let manifest = bench.read("目録");
+    let accepted: Vec<&str> = manifest.lines().filter(|line| line.contains("\"accepted\":true")).collect();
+    assert!(accepted.len() == 1 && accepted[0].contains("一.txt"), "{manifest}");
+}
+
+#[test]
+fn a_disk_that_is_not_mounted_has_lost_nothing() {
+    let bench = folders();
+    fs::rename(bench.path("先"), bench.path("外した先")).unwrap();
+    let away = bench.landfall(&["verify", "backup"]);
+    assert_eq!(away.code, 7, "{}", away.stderr);
+    assert!(away.stderr.contains("mounted"), "{}", away.stderr);
+    fs::rename(bench.path("外した先"), bench.path("先")).unwrap();
+    assert_eq!(verify(&bench, "backup", "bytes").1.code, 0);
+}

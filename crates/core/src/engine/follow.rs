@@ -5,9 +5,9 @@
 //! again it goes on: a folder's old object is remembered before its place changes, a file's reason stays until it
 //! was followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::survey::{holding, is_superseded};
+use crate::engine::survey::{holding, is_superseded, lies_in};
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::ledger::{FolderRow, FoundRow};
@@ -81,11 +81,9 @@ impl Engine {
         let Some(found) = self.ledger.found_item(job.tree, &item).await?.filter(|found| found.folder) else {
             return Ok(false);
         };
-        let root = job.destination.root();
         let above = target.parent().unwrap_or_default();
         let parent = make_folder_at(job.destination.as_ref(), &above).await?;
-        let lies_in = found.parent.clone().unwrap_or_else(|| root.clone());
-        let stands = lies_in == parent && fold(&found.name) == fold(target.name());
+        let stands = lies_in(job, &found) == parent && fold(&found.name) == fold(target.name());
         // Another of the job's folders may still be carried by the same object, or stand there already.
         let shared = self.ledger.carriers(job.handle.id, &item).await? > 0;
         if shared || found.changed_by.is_some() && !stands {
@@ -115,9 +113,9 @@ impl Engine {
             let rows = self.ledger.renamed(job.handle.id, after, BATCH).await?;
             let Some(last) = rows.last() else { break };
             after = last.id;
-            for row in rows {
+            for mut row in rows {
                 self.go_on("destination")?;
-                match self.follow_file(job, row.clone(), None).await? {
+                match self.follow_file(job, &mut row, None).await? {
                     Followed::Moved => moved += 1,
                     Followed::Blocked => blocked.push(row),
                     Followed::Left => {}
@@ -136,10 +134,10 @@ impl Engine {
         while !blocked.is_empty() {
             let before = blocked.len();
             let mut left = Vec::new();
-            for row in blocked {
+            for mut row in blocked {
                 self.go_on("destination")?;
                 let stands = row.holding.as_ref().and_then(|held| aside.get(&held.item)).cloned();
-                match self.follow_file(job, row.clone(), stands).await? {
+                match self.follow_file(job, &mut row, stands).await? {
                     Followed::Moved => moved += 1,
                     Followed::Blocked => left.push(row),
                     Followed::Left => {}
@@ -158,7 +156,8 @@ impl Engine {
     async fn is_leaving(&self, job: &Job, found: &FoundRow) -> Result<bool, StoreError> {
         for id in self.ledger.holders(job.handle.id, &found.item).await? {
             let Some(row) = self.file(job, id).await? else { continue };
-            let renamed = fold(row.dest_name()) != fold(&found.name) || row.folder_item != found.parent;
+            let elsewhere = row.folder_item.as_ref() != Some(&lies_in(job, found));
+            let renamed = fold(row.dest_name()) != fold(&found.name) || elsewhere;
             if row.standing == Standing::In && row.state == State::Pending && is_superseded(&row) && renamed {
                 return Ok(true);
             }
@@ -173,15 +172,15 @@ impl Engine {
         blocked: &[FileRow],
         aside: &mut BTreeMap<ItemKey, Holding>,
     ) -> Result<bool, StoreError> {
-        let ours: BTreeMap<&ItemKey, &FileRow> =
-            blocked.iter().filter_map(|row| row.holding.as_ref().map(|held| (&held.item, row))).collect();
+        let ours: BTreeSet<&ItemKey> =
+            blocked.iter().filter_map(|row| row.holding.as_ref().map(|held| &held.item)).collect();
         let root = job.destination.root();
         for row in blocked {
             let parent = row.folder_item.as_ref().filter(|item| **item != root);
             let rows = self.ledger.found_child(job.tree, parent, row.fold).await?;
             let stands = rows.into_iter().find(|found| fold(&found.name) == fold(row.dest_name()));
             let Some(stands) = stands.filter(|found| found.changed_by.is_none()) else { continue };
-            let leaves = ours.contains_key(&stands.item) || self.is_leaving(job, &stands).await?;
+            let leaves = ours.contains(&stands.item) || self.is_leaving(job, &stands).await?;
             if !leaves || aside.contains_key(&stands.item) {
                 continue;
             }
@@ -205,7 +204,7 @@ impl Engine {
     async fn follow_file(
         &self,
         job: &Job,
-        mut row: FileRow,
+        row: &mut FileRow,
         aside: Option<Holding>,
     ) -> Result<Followed, StoreError> {
         let (Some(held), Some(folder)) = (row.holding.clone(), row.folder_target.clone()) else {
@@ -214,10 +213,9 @@ impl Engine {
         let Some(found) = self.ledger.found_item(job.tree, &held.item).await? else {
             return Ok(Followed::Left);
         };
-        let root = job.destination.root();
-        let lies_in = found.parent.clone().unwrap_or(root);
-        let stands =
-            aside.is_none() && row.folder_item.as_ref() == Some(&lies_in) && found.name == row.dest_name();
+        let stands = aside.is_none()
+            && row.folder_item.as_ref() == Some(&lies_in(job, &found))
+            && found.name == row.dest_name();
         let mut there = aside.unwrap_or_else(|| holding(&found));
         if !stands {
             // A person's own placing or change is not undone by a rename at the source.
@@ -243,8 +241,7 @@ impl Engine {
         let comment = format!("followed to {}", row.dest_path().unwrap_or(RelPath::root()));
         // What the destination expects of rewritten files is not in every answer: only the place is news.
         let there = Holding { evidence: held.evidence, ..there };
-        self.note(&job.handle, &mut row, vec![Event::Relocated { holding: Box::new(there), comment }])
-            .await?;
+        self.note(&job.handle, row, vec![Event::Relocated { holding: Box::new(there), comment }]).await?;
         Ok(if stands { Followed::Left } else { Followed::Moved })
     }
 }

@@ -218,6 +218,11 @@ pub(super) fn present(row: &FileRow, found: &FoundRow) -> Event {
     }
 }
 
+/// The folder that holds an object, the root's own key for what lies there.
+pub(super) fn lies_in(job: &Job, found: &FoundRow) -> ItemKey {
+    found.parent.clone().unwrap_or_else(|| job.destination.root())
+}
+
 /// What a listing says, as a holding.
 pub(super) fn holding(found: &FoundRow) -> Holding {
     Holding { item: found.item.clone(), revision: found.revision.clone(), evidence: found.evidence.clone() }

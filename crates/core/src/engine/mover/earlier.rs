@@ -3,7 +3,7 @@
 
 use super::Mover;
 use super::work::same_object;
-use crate::engine::survey::{holding, is_superseded};
+use crate::engine::survey::{holding, is_superseded, lies_in};
 use crate::engine::{Engine, Job};
 use crate::error::{ErrorKind, StoreError};
 use crate::proof::agree;
@@ -56,8 +56,7 @@ impl Mover {
         let Some(found) = self.engine.ledger.found_item(self.job.tree, &held.item).await? else {
             return Ok(());
         };
-        let lies_in = found.parent.clone().unwrap_or_else(|| self.job.destination.root());
-        let stands = lies_in == *parent && found.name == row.dest_name();
+        let stands = lies_in(&self.job, &found) == *parent && found.name == row.dest_name();
         let touched = found.changed_by.is_some()
             || agree(&held.evidence, &found.evidence) == Some(false)
             || found.folder;

@@ -160,11 +160,9 @@ impl Engine {
         there: Holding,
         words: String,
     ) -> Result<(), StoreError> {
-        // It was shown not to be what belongs there, whoever put it there.
-        if job.policy.is_shown_wrong(&row.entry.key, there.revision.as_ref()) {
-            return self.note(&job.handle, row, vec![Event::Displaced]).await;
-        }
-        if self.gives_way(job, row, &there).await? {
+        // It was shown not to be what belongs there, whoever put it there; or it is an earlier landing of ours.
+        let shown_wrong = job.policy.is_shown_wrong(&row.entry.key, there.revision.as_ref());
+        if shown_wrong || self.gives_way(job, row, &there).await? {
             return self.note(&job.handle, row, vec![Event::Displaced]).await;
         }
         let ours = matches!(row.via, Some(Via::Stream | Via::Spool | Via::Copy));
